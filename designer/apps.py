@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class DesignerConfig(AppConfig):
+    name = "designer"
+
+    def ready(self) -> None:
+        from designer import checks  # noqa: F401  registers the system checks

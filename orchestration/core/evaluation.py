@@ -1,0 +1,175 @@
+"""A compiled expression and how it is evaluated. Made by `compilation.py`; used through `expressions.py`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from orchestration.core import cel, guards, names
+from orchestration.core.definition import Json
+from orchestration.core.errors import EvaluationError
+
+Lookup = Callable[[str], Json]
+
+WANTS = {
+    "bool": ("bool", "true or false"),
+    "string": ("string timestamp duration", "text"),
+    "int": ("int", "a whole number"),
+    "number": ("int double", "a number"),
+    "list": ("list", "a list"),
+    "map": ("map", "an object"),
+    "timestamp": ("timestamp", "a point in time, such as now + duration('1h')"),
+    "duration": ("duration", "a duration, such as duration('90s')"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    name: str
+    slot: str
+    convert: names.Convert | None
+    nullable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """`has(name)`: a flag bound in the place of the call."""
+
+    name: str
+    slot: str
+    rest: tuple[str, ...]
+    nullable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A compiled expression. `names` are the flat dotted names it refers to: all that `evaluate` looks up."""
+
+    source: str
+    names: frozenset[str]
+    _wants: str | None
+    _program: cel.Program | None  # None: nothing but a name
+    _bindings: tuple[Binding, ...]
+    _presences: tuple[Presence, ...]
+    _shape: guards.Shape
+    _rest: tuple[str, ...] = ()  # properties to follow after a bare name
+
+    def evaluate(self, lookup: Lookup) -> Json:
+        """Answer over the values that `lookup` gives (LookupError: absent). Raises EvaluationError."""
+        if self._program is None:
+            return self._read(lookup)
+        slots, missing = self._bind(lookup)
+        try:
+            answer = self._program.run(slots)
+        except EvaluationError as error:
+            raise self._named(error, missing) from error
+        return self._wanted(answer)
+
+    def _bind(self, lookup: Lookup) -> tuple[dict[str, Json], dict[str, str]]:
+        slots: dict[str, Json] = {}
+        missing: dict[str, str] = {}
+        sizes: dict[str, Json] = {}
+        for item in self._bindings:
+            value, problem = _look(lookup, item.name, item.nullable)
+            if problem is not None:
+                missing[item.slot] = problem
+                continue
+            slots[item.slot] = sizes[item.name] = item.convert(value) if item.convert else value
+        for flag in self._presences:
+            slots[flag.slot] = _is_present(lookup, flag)
+        guards.check_work(self._shape, sizes)
+        return slots, missing
+
+    def _read(self, lookup: Lookup) -> Json:
+        item = self._bindings[0]
+        value, problem = _look(lookup, item.name, item.nullable)
+        if problem is not None:
+            raise EvaluationError(f"{problem}.")
+        path = item.name
+        for part in self._rest:
+            if not isinstance(value, dict) or part not in value:
+                raise EvaluationError(f"{path} has no property '{part}' (test it with has()).")
+            path, value = f"{path}.{part}", value[part]
+        value = guards.moment(value) if item.convert is guards.moment else value
+        return self._wanted(cel.rfc3339(value) if isinstance(value, datetime) else value)
+
+    def _named(self, error: EvaluationError, missing: Mapping[str, str]) -> EvaluationError:
+        """Put the names back where the engine speaks of slots."""
+        text = str(error)
+        for slot, problem in missing.items():
+            if f'name "{slot}"' in text:
+                return EvaluationError(f"{problem}.")
+        for item in self._bindings:
+            text = re.sub(rf"'{item.slot}(?=['\[])", f"'{item.name}", text)
+        return EvaluationError(text)
+
+    def _wanted(self, answer: Json) -> Json:
+        if self._wants is None or _is_a(self._wants, answer):
+            return answer
+        raise EvaluationError(f"`{self.source}` must give {WANTS[self._wants][1]}, but it gave {_kind_of(answer)}.")
+
+
+def _look(lookup: Lookup, name: str, nullable: bool) -> tuple[Json, str | None]:
+    """Give a value, or the reason why there is none."""
+    try:
+        value = lookup(name)
+    except LookupError:
+        return None, _absent(lookup, name)
+    if value is None and not nullable:
+        return None, f"{name} has no value yet"
+    return value, None
+
+
+def _absent(lookup: Lookup, name: str) -> str:
+    """Say what is missing: the whole value, or one property of it."""
+    parts = name.split(".")
+    whole = {"steps": 3, "vars": 2}.get(parts[0], 1)
+    for length in range(whole, len(parts)):
+        shorter = ".".join(parts[:length])
+        try:
+            lookup(shorter)
+        except LookupError:
+            return _absence(shorter, length == whole)
+    return _absence(name, len(parts) == whole)
+
+
+def _absence(name: str, is_whole: bool) -> str:
+    return f"{name} has no value yet" if is_whole else f"{name} is absent (test it with has())"
+
+
+def _is_present(lookup: Lookup, flag: Presence) -> bool:
+    value, problem = _look(lookup, flag.name, flag.nullable)
+    if problem is not None:
+        return False
+    for part in flag.rest:
+        if not isinstance(value, dict) or part not in value:
+            return False
+        value = value[part]
+    return True
+
+
+def _is_a(wants: str, answer: Json) -> bool:
+    match wants:
+        case "bool":
+            return isinstance(answer, bool)
+        case "string":
+            return isinstance(answer, str)
+        case "int":
+            return isinstance(answer, int) and not isinstance(answer, bool)
+        case "number":
+            return isinstance(answer, int | float) and not isinstance(answer, bool)
+        case "list":
+            return isinstance(answer, list)
+        case "map":
+            return isinstance(answer, dict)
+        case "timestamp":
+            moment = guards.moment(answer)
+            return isinstance(moment, datetime) and moment.tzinfo is not None
+    return isinstance(answer, str) and re.fullmatch(r"-?\d+(\.\d+)?s", answer) is not None
+
+
+def _kind_of(answer: Json) -> str:
+    kinds = {str: "text", bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}
+    return kinds.get(type(answer), "null")

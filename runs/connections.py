@@ -1,0 +1,64 @@
+"""The engine's own connection, beside Django's: one per process, in autocommit, with statements prepared."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import psycopg
+from django.conf import settings
+from django.db import connection
+from psycopg.types.json import set_json_loads
+
+from runs.store import Store
+from runs.store_postgres import PostgresStore
+from runs.store_sqlite import SqliteStore
+
+LOST: tuple[type[Exception], ...] = (psycopg.OperationalError, psycopg.InterfaceError, sqlite3.OperationalError)
+REFUSED: tuple[type[Exception], ...] = (
+    psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError, sqlite3.IntegrityError, sqlite3.DataError,
+    sqlite3.InterfaceError, sqlite3.ProgrammingError, TypeError, ValueError, OverflowError,
+)  # fmt: skip
+
+
+def lease() -> timedelta:
+    return timedelta(seconds=settings.BATON_LEASE_SECONDS)
+
+
+def open_store() -> Store:
+    """Connect the engine. Raises one of LOST while the database is away."""
+    if connection.vendor == "postgresql":
+        return PostgresStore(_postgres(), lease())
+    return SqliteStore(_sqlite(), lease())
+
+
+def store_on_django() -> Store:
+    """Work inside the transaction that is open on Django's connection: for commits that call other apps."""
+    connection.ensure_connection()
+    if connection.vendor == "postgresql":
+        return PostgresStore(connection.connection, lease())
+    return SqliteStore(connection.connection, lease())
+
+
+def _postgres() -> psycopg.Connection[Any]:
+    given = connection.settings_dict
+    options = {name: value for name, value in given["OPTIONS"].items() if name != "pool"}
+    own = psycopg.connect(
+        dbname=given["NAME"], user=given["USER"] or None, password=given["PASSWORD"] or None,
+        host=given["HOST"] or None, port=given["PORT"] or None, autocommit=True, prepare_threshold=1, **options,
+    )  # fmt: skip
+    set_json_loads(orjson.loads, own)
+    return own
+
+
+def _sqlite() -> sqlite3.Connection:
+    given = connection.settings_dict
+    own = sqlite3.connect(
+        given["NAME"], isolation_level=None, check_same_thread=False, timeout=given["OPTIONS"].get("timeout", 20)
+    )
+    for pragma in given["OPTIONS"].get("init_command", "").split(";"):
+        if pragma.strip():
+            own.execute(pragma)
+    return own

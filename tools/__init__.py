@@ -1,0 +1,1 @@
+"""Scripts behind the Makefile: setting up, testing, checking. Not part of what runs in production."""
