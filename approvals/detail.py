@@ -95,6 +95,7 @@ def detail_of(actor: Actor, request: Request) -> Detail:
     members = people.members(request.workspace)
     rules = requests.rules_of(request)
     decisions = tuple(Decision.objects.filter(request=request).select_related("by").order_by("id"))
+    voted = {decision.by_id for decision in decisions}
     run = queries.run_of(request)
     return Detail(
         request=request,
@@ -105,9 +106,9 @@ def detail_of(actor: Actor, request: Request) -> Detail:
         needs=rules.needs,
         missing=_missing(rules, request, members),
         decisions=decisions,
-        deciders=tuple(people.deciders(rules, members)),
+        deciders=tuple(person for person in people.deciders(rules, members) if person.id not in voted),
         stands=_stands(actor, rules, members),
-        voted=any(decision.by_id == actor.user.pk for decision in decisions),
+        voted=actor.user.pk in voted,
         follows=follows_of(request, _definition(run)),
     )
 
@@ -151,4 +152,4 @@ def _next(definition: Json, path: str, port: str) -> str:
     targets = [
         titles.get(edge["to"], edge["to"]) for edge in definition.get("edges", []) if edge["from"] == f"{path}.{port}"
     ]
-    return f"“{'” and “'.join(targets)}”" if targets else "nothing more happens on this way"
+    return f"“{'” and “'.join(targets)}”" if targets else "no step follows"

@@ -66,7 +66,7 @@ def open_for_run(
         run_id=run.id,
         path=path,
         pass_number=pass_number,
-        question=str(asked["question"])[:QUESTION_LENGTH],
+        question=_question(str(asked["question"])),
         context=_context(asked),
         action=_frozen_action(asked, unknown),
         risk=risk,
@@ -218,6 +218,14 @@ def _frozen_action(asked: Mapping[str, Any], unknown: bool) -> bytes:
     if unknown:
         return canonical.canonical({name: asked.get(name) for name in ("effect_key", "tool", "arguments", "digest")})
     return canonical.canonical(asked["action"]) if asked.get("action") else b""
+
+
+def _question(text: str) -> str:
+    """Fit a question into its column; what is cut off is counted, so that nobody takes it for the whole."""
+    if len(text) <= QUESTION_LENGTH:
+        return text
+    note = f"… (cut here, {len(text):,} characters in all)"
+    return text[: QUESTION_LENGTH - len(note)] + note
 
 
 def _context(asked: Mapping[str, Any]) -> str:

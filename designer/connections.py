@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.db import transaction
@@ -99,7 +100,7 @@ def _context(record: Connection) -> str:
     return f"connection:{record.workspace_id}:{record.pk}"
 
 
-def _record(actor: Actor | None, verb: str, record: Connection, **details: object) -> None:
+def _record(actor: Actor | None, verb: str, record: Connection, **details: Any) -> None:
     audit.record(actor, verb, record, workspace=record.workspace, name=record.name, **details)
 
 

@@ -218,6 +218,6 @@ def _user(actor: Actor | None) -> Any:
     return actor.user if actor else None
 
 
-def _record(actor: Actor | None, verb: str, subject: Workflow | Version, **details: object) -> None:
+def _record(actor: Actor | None, verb: str, subject: Workflow | Version, **details: Any) -> None:
     workflow = subject if isinstance(subject, Workflow) else subject.workflow
     audit.record(actor, verb, subject, workspace=workflow.workspace, **details)

@@ -93,18 +93,22 @@ def nature_from_hints(hints: Mapping[str, Json]) -> Nature:
     Reads `baton/risk` and `baton/effect`, else the annotations of MCP. An administrator may set another one, which
     later imports keep.
     """
-    if hints.get("read_only_hint") is True:
-        return Nature("read", "read")
-    hinted = Nature(
-        "destructive" if hints.get("destructive_hint") is True else "write",
-        "keyed" if hints.get("idempotent_hint") is True else "once",
-    )
+    hinted = _annotated(hints)
     said = Nature(str(hints.get("baton/risk", hinted.risk)), str(hints.get("baton/effect", hinted.effect)))
     try:
         check_nature(said)
-    except Unfit:
-        return hinted
+    except Unfit:  # it contradicts itself: nothing harmless is believed
+        return Nature() if hinted.risk == "read" else hinted
     return said
+
+
+def _annotated(hints: Mapping[str, Json]) -> Nature:
+    if hints.get("read_only_hint") is True:
+        return Nature("read", "read")
+    return Nature(
+        "destructive" if hints.get("destructive_hint") is True else "write",
+        "keyed" if hints.get("idempotent_hint") is True else "once",
+    )
 
 
 def fingerprint(**parts: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 from django.conf import settings
@@ -12,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from orchestration.api import api
-from orchestration.problems import COMMON, CONTENT_TYPE
+from orchestration.problems import COMMON, CONTENT_TYPE, REFUSALS, SINGLE
 
 PROBLEM = {
     "type": "object",
@@ -26,7 +27,7 @@ PROBLEM = {
         "detail": {"type": "string"},
     },
 }
-REFUSALS = {"400": "bad-request", "401": "not-authenticated", "403": "forbidden", "422": "invalid-request"}
+EVERYWHERE = {"400": "bad-request", "401": "not-authenticated", "403": "forbidden", "422": "invalid-request"}
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -63,8 +64,20 @@ def page(request: HttpRequest) -> HttpResponse:
 
 def problems_page(request: HttpRequest) -> HttpResponse:
     """Explain each kind of problem that the API answers with."""
-    kinds = [{"slug": slug, "status": kind[0], "title": kind[1], "text": kind[2]} for slug, kind in COMMON.items()]
+    kinds = [{"slug": slug, "status": kind[0], "title": kind[1], "text": kind[2]} for slug, kind in explained().items()]
     return render(request, "orchestration/problems.html", {"kinds": kinds})
+
+
+@cache
+def explained() -> dict[str, tuple[int, str, str]]:
+    """Collect every kind of problem: the common ones, then those of single endpoints and of the apps' refusals."""
+    found = COMMON | SINGLE
+    for name in REFUSALS:
+        refusals: list[Any] = list(vars(import_module(name)).values())
+        for refusal in refusals:
+            if isinstance(refusal, type) and hasattr(refusal, "slug"):
+                found.setdefault(refusal.slug, (refusal.status, refusal.title, (refusal.__doc__ or "").strip()))
+    return found
 
 
 @cache
@@ -80,7 +93,7 @@ def openapi() -> dict[str, Any]:
 
 def _declare_problems(operation: dict[str, Any]) -> None:
     content = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    for status, slug in REFUSALS.items():
+    for status, slug in EVERYWHERE.items():
         operation["responses"].setdefault(status, {"description": COMMON[slug][1], "content": content})
     operation["responses"].setdefault("default", {"description": "Any other problem", "content": content})
     for status, answer in operation["responses"].items():

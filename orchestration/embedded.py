@@ -7,6 +7,9 @@ import os
 import signal
 import socket
 import threading
+import time
+from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
 
@@ -16,13 +19,55 @@ from orchestration.preflight import CannotStart
 log = logging.getLogger("baton.serve")
 
 POOL_THREADS = 2  # tasks only poke the engine's loop and return at once
+STOP_MARGIN_SECONDS = 5.0  # what stopping may take beyond the drain itself
 
 
-class Worker:
-    """A Celery worker in a thread of this process; the engine starts and stops with it, by its bootstep."""
+class Companions:
+    """The worker and the clock beside the web server, started once it answers, so that they do not delay it.
+
+    If one of them ends by itself the process stops: pages without a worker would accept runs and never advance them.
+    """
 
     def __init__(self) -> None:
-        os.environ["CELERY_SKIP_CHECKS"] = "1"  # `make check` and `serve` have done them; each costs a second at start
+        self._stopping = threading.Event()
+        self._ended_by_itself = ""
+        self._ready = threading.Event()
+        self._controller: Any = None
+        self._threads = {
+            "worker": threading.Thread(target=self._watched, args=["worker", self._work], name="worker", daemon=True),
+            "clock": threading.Thread(target=self._watched, args=["clock", self._tick], name="clock", daemon=True),
+        }
+
+    def start(self) -> None:
+        for thread in self._threads.values():
+            thread.start()
+
+    def stop(self) -> None:
+        """Drain both: calls in flight get BATON_DRAIN_SECONDS. Raises CannotStart when one had ended by itself."""
+        self._stopping.set()
+        deadline = time.monotonic() + settings.BATON_DRAIN_SECONDS + STOP_MARGIN_SECONDS
+        while any(thread.is_alive() for thread in self._threads.values()) and time.monotonic() < deadline:
+            if self._ready.is_set():  # Celery forgets a stop that comes before all of a worker has started
+                self._controller.stop(in_sighandler=False)
+            for thread in filter(threading.Thread.is_alive, self._threads.values()):
+                thread.join(timeout=0.2)
+        if self._ended_by_itself:
+            raise CannotStart(
+                f"The {self._ended_by_itself} ended by itself, so nothing would advance: see the log above."
+            )
+
+    def _watched(self, name: str, run: Callable[[], None]) -> None:
+        try:
+            run()
+        except Exception:
+            log.exception("The %s failed", name)
+        if not self._stopping.is_set():
+            self._ended_by_itself = name
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def _work(self) -> None:
+        """Run a Celery worker until it is stopped; the engine starts and stops with it, by its bootstep."""
+        os.environ["CELERY_SKIP_CHECKS"] = "1"  # `make check` does them; here they cost a second at each start
         from orchestration.celery import app  # a second of imports that no page needs
 
         self._controller = app.WorkController(
@@ -33,58 +78,18 @@ class Worker:
             without_mingle=True,
             without_heartbeat=True,
             loglevel=logging.WARNING,
+            ready_callback=lambda consumer: self._ready.set(),
         )
-        self._thread = threading.Thread(target=self._controller.start, name="worker", daemon=True)
+        if not self._stopping.is_set():
+            self._controller.start()
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Drain: calls in flight get BATON_DRAIN_SECONDS, what is left goes on at the next start."""
-        self._controller.stop(in_sighandler=False)
-        self._thread.join(timeout=settings.BATON_DRAIN_SECONDS)
-
-
-class Companions:
-    """The worker and the clock beside the web server, started once it answers, so that they do not delay it."""
-
-    def __init__(self) -> None:
-        self._stopping = threading.Event()
-        self._failed = False
-        self._worker: Worker | None = None
-        self._clock = threading.Thread(target=clock.run, args=[self._stopping], name="clock", daemon=True)
-        self._starter = threading.Thread(target=self._start, name="starter", daemon=True)
-
-    def start(self) -> None:
-        """Start in a thread of its own: the server's loop must not wait for the imports."""
-        self._starter.start()
-
-    def stop(self) -> None:
-        """Drain both; raises CannotStart when they never came up."""
-        self._stopping.set()
-        if self._starter.ident:
-            self._starter.join()
-        if self._worker:
-            self._worker.stop()
-        if self._clock.is_alive():
-            self._clock.join(timeout=settings.BATON_DRAIN_SECONDS)
-        if self._failed:
-            raise CannotStart("The worker could not start, so nothing would advance: the cause is logged above.")
-
-    def _start(self) -> None:
-        try:
-            self._worker = Worker()
-            self._worker.start()
-            self._clock.start()
-        except Exception:
-            log.exception("The worker could not start")
-            self._failed = True
-            os.kill(os.getpid(), signal.SIGTERM)  # pages without a worker would accept runs and never advance them
+    def _tick(self) -> None:
+        clock.run(self._stopping)
 
 
 def serve(listener: socket.socket) -> None:
     """Serve on `listener` with a worker and a clock beside it until SIGINT or SIGTERM, then drain all three."""
     companions = Companions()
     server.serve(listener, on_serving=companions.start)
-    log.info("Stopping: what is in flight gets %s seconds", settings.BATON_DRAIN_SECONDS)
+    log.info("Stopping: what is in flight gets %g seconds", settings.BATON_DRAIN_SECONDS)
     companions.stop()

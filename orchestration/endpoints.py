@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Field, Query, Router, Schema
+from ninja import Field, Query, Router, Schema, Status
 from pydantic import ConfigDict
 
 from orchestration import access, audit, audit_queries, tokens
@@ -135,22 +135,22 @@ def list_tokens(request: ApiRequest, page: Query[Page]) -> dict[str, Any]:
 
 
 @router.post("/tokens", response={201: NewToken}, summary="Make a token")
-def create_token(request: ApiRequest, body: TokenIn) -> tuple[int, dict[str, Any]]:
+def create_token(request: ApiRequest, body: TokenIn) -> Status[dict[str, Any]]:
     """Make a token for the person behind this one. Needs the right to administer and the scope `admin`."""
     access.require(request.actor, Right.ADMINISTER)
     try:
         token, secret = tokens.create(request.actor, request.actor.workspace, body.name, body.scopes, body.days)
     except tokens.InvalidToken as error:
         raise Problem.common("invalid-request", str(error), problems=[]) from error
-    return 201, {**token_out(token), "secret": secret}
+    return Status(201, {**token_out(token), "secret": secret})
 
 
 @router.delete("/tokens/{int:token_id}", response={204: None}, summary="Revoke a token")
-def revoke_token(request: ApiRequest, token_id: int) -> tuple[int, None]:
+def revoke_token(request: ApiRequest, token_id: int) -> Status[None]:
     """Revoke a token for good. Revoking it again changes nothing. Needs the scope `admin`."""
     access.require(request.actor, Right.ADMINISTER)
     tokens.revoke(request.actor, access.find(request.actor, Token, pk=token_id))
-    return 204, None
+    return Status(204, None)
 
 
 @router.get("/audit", response=AuditPage, summary="Read the audit log")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from guardian.models import GroupObjectPermission
-from guardian.shortcuts import assign_perm
 
 from orchestration import audit
 from orchestration.access import Actor, Right
@@ -26,8 +25,7 @@ def create_workspace(slug: str, name: str, actor: Actor | None = None) -> Worksp
     """Create a workspace with its standard roles. Audited."""
     with transaction.atomic():
         workspace = Workspace.objects.create(slug=slug, name=name)
-        for role_slug, (role_name, rights) in ROLES.items():
-            _create_role(workspace, role_slug, role_name, rights)
+        _create_roles(workspace)
         audit.record(actor, "workspace.created", workspace, workspace=workspace)
     return workspace
 
@@ -66,9 +64,23 @@ def deciders(workspace: Workspace, role_slug: str) -> QuerySet[User]:
     return people.filter(Exists(holds), Exists(may_decide)).order_by("username")
 
 
-def _create_role(workspace: Workspace, slug: str, name: str, rights: tuple[Right, ...]) -> Role:
-    # Group names are unique in the whole instance, so they carry the workspace's id.
-    group = Group.objects.create(name=f"{workspace.pk}:{slug}")
-    for right in rights:
-        assign_perm(f"orchestration.{right}", group, workspace)
-    return Role.objects.create(workspace=workspace, slug=slug, name=name, group=group)
+def _create_roles(workspace: Workspace) -> None:
+    permissions = {
+        permission.codename: permission
+        for permission in Permission.objects.filter(
+            content_type__app_label="orchestration", content_type__model="workspace"
+        )
+    }
+    held = []
+    for slug, (name, rights) in ROLES.items():
+        # Group names are unique in the whole instance, so they carry the workspace's id.
+        group = Group.objects.create(name=f"{workspace.pk}:{slug}")
+        Role.objects.create(workspace=workspace, slug=slug, name=name, group=group)
+        held += [_held(group, permissions[right], workspace) for right in rights]
+    GroupObjectPermission.objects.bulk_create(held)
+
+
+def _held(group: Group, permission: Permission, workspace: Workspace) -> GroupObjectPermission:
+    return GroupObjectPermission(
+        group=group, permission=permission, content_type_id=permission.content_type_id, object_pk=str(workspace.pk)
+    )

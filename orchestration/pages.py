@@ -74,7 +74,13 @@ def tokens_page(request: PageRequest) -> HttpResponse:
             form = TokenForm(grantable=tokens.grantable(actor))
         except tokens.InvalidToken as error:
             form.add_error(None, str(error))
-    context: dict[str, Any] = {"form": form, "created": created, "secret": secret, "url": settings.BATON_URL, "now": timezone.now()}
+    context: dict[str, Any] = {
+        "form": form,
+        "created": created,
+        "secret": secret,
+        "url": settings.BATON_URL,
+        "now": timezone.now(),
+    }
     context["tokens"] = [(token, tokens.may_revoke(actor, token)) for token in tokens.visible(actor)]
     return render(request, "orchestration/tokens.html", context, status=422 if form.errors else 200)
 
@@ -98,13 +104,13 @@ def audit_page(request: PageRequest) -> HttpResponse:
     verb, actor, before = asked.get("verb", ""), asked.get("actor", ""), asked.get("before")
     rows = audit_queries.events(request.actor, verb, actor, before, AUDIT_PAGE + 1)
     shown = rows[:AUDIT_PAGE]
-    filters = urlencode({key: value for key, value in (("verb", verb), ("actor", actor)) if value})
+    filters = {key: value for key, value in (("verb", verb), ("actor", actor)) if value}
     context = {
         "form": form,
         "events": [(event, audit.sentence(event), hasattr(event, "seal")) for event in shown],
         "newest": before is None,
-        "first": f"?{filters}",
-        "older": f"?{filters}&before={shown[-1].pk}" if len(rows) > AUDIT_PAGE else "",
+        "first": f"?{urlencode(filters)}",
+        "older": f"?{urlencode({**filters, 'before': shown[-1].pk})}" if len(rows) > AUDIT_PAGE else "",
         "filtered": bool(filters),
         "verbs": sorted(audit.SENTENCES),
     }

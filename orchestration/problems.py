@@ -56,6 +56,19 @@ COMMON: dict[str, tuple[int, str, str]] = {
     ),
     "unavailable": (503, "The database can't be reached", "Nothing was done. Try again in some seconds."),
 }
+# Problems of single endpoints that no class of refusals describes.
+SINGLE: dict[str, tuple[int, str, str]] = {
+    "cannot-start": (409, "The workflow can't be run now", "It is disabled or has no live version; the detail says."),
+    "idempotency-key-used": (
+        409,
+        "The Idempotency-Key is used",
+        "The key belongs to a start with another body. `run` is the run it started. Use a new key for a new run.",
+    ),
+    "invalid-filter": (422, "There is no such state", "The detail lists the states a list can be filtered by."),
+    "run-ended": (409, "The run has ended", "An ended run can't be cancelled. Nothing was done."),
+}
+# Modules whose classes are refusals with a status, slug, title and a docstring that explains them.
+REFUSALS = ("designer.refusals", "approvals.refusals")
 
 
 class Problem(Exception):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 import uvicorn
+from django.urls import get_resolver
 
 OPEN_STREAM_SECONDS = 3  # what an open event stream gets when the server stops; without it, it would never stop
 
@@ -50,6 +51,8 @@ def serve(listener: socket.socket, on_serving: Callable[[], None]) -> None:
         lifespan="off",
         ws="none",
     )
+    config.load()
+    _ = get_resolver().url_patterns  # load the pages now, not in the first request, beside a starting worker
     server = Server(config, on_serving)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, server.stop)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import time
-
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 
 from orchestration import audit
 from orchestration.access import Actor
 from orchestration.models import User, Workspace
-
-SIGNED_IN_AT = "signed_in_at"  # in the session: Unix seconds of the password
 
 
 class SignInForm(AuthenticationForm):
@@ -38,16 +34,9 @@ class SignIn(LoginView):
         assert isinstance(user, User)
         with transaction.atomic():
             answer = super().form_valid(form)
-            self.request.session[SIGNED_IN_AT] = time.time()
             for workspace in Workspace.objects.filter(memberships__user=user).distinct():
                 audit.record(Actor(user=user, workspace=workspace), "person.signed_in", user, workspace=workspace)
         return answer
-
-
-def seconds_since_sign_in(request: HttpRequest) -> float:
-    """Measure how long ago the person gave their password in this session; infinite where it never was."""
-    at = request.session.get(SIGNED_IN_AT)
-    return time.time() - at if isinstance(at, (int, float)) else float("inf")
 
 
 sign_in = SignIn.as_view()

@@ -25,11 +25,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("w/<slug:workspace>/tokens/", pages.tokens_page, name="tokens"),
     path("w/<slug:workspace>/tokens/<int:token>/revocation/", pages.revoke_token, name="revoke-token"),
     path("w/<slug:workspace>/audit/", pages.audit_page, name="audit"),
+    *(path("w/<slug:workspace>/", include(f"{app}.urls")) for app in ("designer", "runs", "approvals")),
 ]
-for app in ("designer", "runs", "approvals"):
-    try:
-        urlpatterns.append(path("w/<slug:workspace>/", include(f"{app}.urls")))
-    except ImportError as error:
-        import sys
-
-        print(f"pages without {app}: {error}", file=sys.stderr)

@@ -271,6 +271,7 @@ def read_events(request: ApiRequest, run_id: uuid.UUID, page: Query[Page]) -> di
 @router.post("/runs/{uuid:run_id}/cancellation", response={202: RunOut}, summary="Cancel a run")
 def cancel_run(request: ApiRequest, run_id: uuid.UUID, body: CancelIn) -> tuple[int, dict[str, Any]]:
     """Ask a run to stop. Calls in flight are settled first, so the run may be `cancelling` for a while."""
+    access.require(request.actor, Right.OPERATE_RUN, Run)
     try:
         run = cancelling.cancel(request.actor, run_id, body.reason)
     except cancelling.AlreadyEnded as error:

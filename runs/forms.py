@@ -43,14 +43,22 @@ class InputForm(forms.Form):
 
 def form_for(schema: Schema) -> type[InputForm]:
     """Make the form class for an input schema of type object."""
-    required = set(schema.get("required", ()))
-    fields = {
-        name: field_for(name, prop if isinstance(prop, Mapping) else {}, name in required)
-        for name, prop in schema.get("properties", {}).items()
-    }
+    fields = {name: field_for(name, prop, required) for name, prop, required in properties_of(schema)}
     form = type("StartForm", (InputForm,), {"schema": schema})
     form.base_fields = fields  # not as attributes: a property may be called `schema` or `clean`
     return form
+
+
+def properties_of(schema: Schema) -> list[tuple[str, Schema, bool]]:
+    """List the properties with whether they are required: those first, in the order the schema requires them.
+
+    The stored form of a definition sorts keys, so the order they were written in is known only from `required`.
+    """
+    required = list(schema.get("required", ()))
+    properties = schema.get("properties", {})
+    names = [name for name in required if name in properties] + [name for name in properties if name not in required]
+    found = ((name, properties[name]) for name in dict.fromkeys(names))
+    return [(name, prop if isinstance(prop, Mapping) else {}, name in required) for name, prop in found]
 
 
 def field_for(name: str, prop: Schema, required: bool) -> forms.Field:

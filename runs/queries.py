@@ -40,7 +40,7 @@ class Filters:
         state = params.get("state", "")
         return cls(
             q=params.get("q", "").strip()[:200],
-            state=state if state in RunState else "",
+            state=state if state in set(RunState) else "",
             workflow=params.get("workflow", "")[:100],
             before=params.get("before", "") if _as_uuid(params.get("before", "")) else "",
         )

@@ -9,11 +9,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from designer import versions
-from designer.graph import graph
+from designer.graph import Graph, graph
 from orchestration import access
 from orchestration.access import Actor, Right
 from orchestration.core.definition import Definition
 from orchestration.core.states import TERMINAL, RunState
+from orchestration.templatetags.ui import duration, state_word
 from runs import queries
 from runs.inspector import inspect
 from runs.models import Run
@@ -81,9 +82,25 @@ def _left(run: Run, look: Look, definition: Definition, trace: Trace) -> dict[st
     if look.view == "events":
         return {"events": tell(queries.events_of(run), definition)}
     if look.view == "graph":
-        states = {path: visit.state for path, visit in trace.latest.items()}
-        return {"graph": graph(definition, states=states, taken=queries.edges_taken(run))}
+        return {"graph": _graph(run, look, definition, trace)}
     return {}
+
+
+def _graph(run: Run, look: Look, definition: Definition, trace: Trace) -> Graph:
+    """Draw the run's version: each step with its state and how long it took or where it left, as a link to it."""
+    latest = trace.latest
+    notes = {path: _brief(visit) for path, visit in latest.items()}
+    urls = {step.id: look.query(step=step.id, pass_number=None, tab="") for step in definition.steps}
+    states = {path: visit.state for path, visit in latest.items()}
+    return graph(definition, states=states, taken=queries.edges_taken(run), notes=notes, urls=urls)
+
+
+def _brief(visit: Visit) -> str:
+    if visit.port not in ("", "done", "error"):
+        return visit.port
+    if visit.ended_at is None or visit.state == "skipped":
+        return str(state_word(visit.state, visit.waiting_for)).lower()
+    return str(duration(visit.ended_at - visit.started_at))
 
 
 def _right(run: Run, look: Look, definition: Definition, trace: Trace) -> dict[str, Any]:

@@ -12,6 +12,7 @@ FOLDED_WIDTH = 14.0  # per cent of the lane one folded stretch gets
 FOLDED_AT_MOST = 42.0  # per cent for all of them
 NICE = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)  # seconds between ticks
 TICKS = 6
+ROOM = 5.0  # per cent kept free before a fold, for its own label
 
 Span = tuple[datetime, datetime]
 
@@ -122,7 +123,7 @@ def _ticks(piece: Piece, step: float, sign: str) -> Iterable[Tick]:
     length = piece.length.total_seconds()
     for index in range(1 if sign else 0, int(length / step) + 1):
         x = piece.x + piece.width * index * step / length
-        if x < 97:
+        if index == 0 or x < min(97.0, piece.x + piece.width - ROOM):
             yield Tick(x, sign + _label(index * step, step))
 
 

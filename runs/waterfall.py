@@ -18,7 +18,7 @@ FAILED = ("failed", "timed_out", "blocked")
 DECIDING = ("branch", "rules", "approval", "wait")  # kinds whose reason stands in the lane
 LEAST_WIDTH = 0.35  # per cent: a bar of a millisecond is still seen
 ROOM_FOR_NUMBER = 3.0  # per cent
-ROOM_FOR_CROSS = 5.0  # per cent: within a wide bar, after a narrow one
+ROOM_FOR_CROSS = 9.0  # per cent: within a wide bar, after a narrow one
 HALF = 55.0  # per cent: words stand right of bars that end before this, else left
 
 
@@ -157,8 +157,10 @@ def _bar(
 ) -> Bar:  # fmt: skip
     x = min(axis.at(start), 100 - LEAST_WIDTH)
     width = max(axis.at(end) - x, LEAST_WIDTH)
-    cross = "" if not failed else ("in" if width >= ROOM_FOR_CROSS or x + width > 96 else "after")
-    return Bar(form, x, width, look, number if width >= ROOM_FOR_NUMBER else "", cross)
+    at_edge = x + width > 96
+    cross = "" if not failed else ("in" if width >= ROOM_FOR_CROSS or at_edge else "after")
+    room = ROOM_FOR_CROSS if cross == "in" else ROOM_FOR_NUMBER
+    return Bar(form, x, width, look, number if width >= room else "", cross)
 
 
 def _try_row(visit: Visit, one: Try, axis: Scale, now: datetime) -> Row:

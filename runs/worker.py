@@ -31,7 +31,7 @@ class Worker:
         self._clock = threading.Thread(target=clock.run, args=[self._stopping], name="baton-sweeper", daemon=True)
 
     def start(self) -> None:
-        mcp.configure(settings.BATON_MCP_SERVERS, str(settings.BATON_DATA))
+        mcp.configure(settings.BATON_MCP_SERVERS, data=settings.BATON_DATA)
         self._io.start()
         self._thread.start()
         if not settings.EMBEDDED:  # there the process has a clock of its own

@@ -26,11 +26,11 @@ def canonical(value: Json) -> bytes:
         raise InvalidValue("whole numbers beyond 2^53 - 1 can't be stored exactly: use text.") from error
     except rfc8785.FloatDomainError as error:
         raise InvalidValue("NaN and infinity can't be stored.") from error
-    except UnicodeError as error:
-        raise InvalidValue("a text holds a lone surrogate, which is not valid Unicode.") from error
     except RecursionError as error:
         raise InvalidValue("the value is nested too deep.") from error
     except (rfc8785.CanonicalizationError, TypeError, AttributeError) as error:
+        if isinstance(error.__context__, UnicodeError):
+            raise InvalidValue("a text holds a lone surrogate, which is not valid Unicode.") from error
         raise InvalidValue(f"the value can't be written as JSON: {error}.") from error
 
 

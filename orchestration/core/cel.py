@@ -73,6 +73,8 @@ def compile_slots(source: str) -> Program:
     """Compile a text whose names are slots. Raises ExpressionError with the place of the first error."""
     try:
         expression = _environment().compile(source)
+    except TypeError as error:  # how the engine refuses a lone surrogate
+        raise ExpressionError("the expression holds characters that are not valid Unicode.") from error
     except (RuntimeError, UnicodeError, ValueError) as error:
         raise _compile_error(str(error)) from error
     return Program(expression, expression.return_type().name().lower().split("<")[0])

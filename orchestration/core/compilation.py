@@ -34,6 +34,7 @@ class Compiler:
         self.text = list(source)
 
     def compile(self) -> Expression:
+        self._check_quotes()
         self._check_variables()
         found = [chain for chain in tokens.chains(self.tokens) if not self._is_local(chain)]
         for chain in found:
@@ -57,6 +58,11 @@ class Compiler:
         if not found.rest:
             self._check_type(cel.type_name(names.letter(found.schema, found.root)))
         return self._expression(None, form, found.rest)
+
+    def _check_quotes(self) -> None:
+        for index, token in enumerate(self.tokens):
+            if token.kind == "mark" and token.text in "'\"`":
+                raise self._error("this quote is not closed.", index)
 
     def _check_variables(self) -> None:
         for call in self.calls:

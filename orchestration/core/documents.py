@@ -74,7 +74,7 @@ def dump(definition: Definition) -> dict[str, Json]:
         "key": definition.key,
         "tags": list(definition.tags),
     }
-    document = {key: value for key, value in document.items() if value not in ("", None, {}, [])}
+    document = {key: value for key, value in document.items() if key == "name" or value not in ("", None, {}, [])}
     if definition.input != _INPUT:
         document["input"] = definition.input
     document["steps"] = [_dump_step(step) for step in definition.steps]

@@ -12,7 +12,7 @@ PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d|w))+$"  # for JSON Schemas
 LONGEST = 10 * 365 * 86_400.0  # seconds
 
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d|w)")
-_WHOLE = re.compile(PATTERN)
+_WHOLE = re.compile(PATTERN.strip("^$"))
 _SECONDS = {
     "ms": Decimal("0.001"),
     "s": Decimal(1),
@@ -27,7 +27,7 @@ def parse_duration(value: Json) -> float:
     """Read a duration as seconds; a bare number is seconds. Raises InvalidValue."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         seconds = float(value)
-    elif isinstance(value, str) and len(value) <= 40 and _WHOLE.match(value.strip()):
+    elif isinstance(value, str) and len(value) <= 40 and _WHOLE.fullmatch(value):
         parts = _PART.findall(value)
         seconds = float(sum((Decimal(number) * _SECONDS[unit] for number, unit in parts), Decimal(0)))
     else:

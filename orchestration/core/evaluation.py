@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -60,33 +60,30 @@ class Expression:
         """Answer over the values that `lookup` gives (LookupError: absent). Raises EvaluationError."""
         if self._program is None:
             return self._read(lookup)
-        slots, missing = self._bind(lookup)
         try:
-            answer = self._program.run(slots)
+            answer = self._program.run(self._bind(lookup))
         except EvaluationError as error:
-            raise self._named(error, missing) from error
+            raise self._named(error, lookup) from error
         return self._wanted(answer)
 
-    def _bind(self, lookup: Lookup) -> tuple[dict[str, Json], dict[str, str]]:
+    def _bind(self, lookup: Lookup) -> dict[str, Json]:
+        """Give each slot its value. An absent one stays unbound: CEL fails on it, unless its logic passes it by."""
         slots: dict[str, Json] = {}
-        missing: dict[str, str] = {}
         sizes: dict[str, Json] = {}
         for item in self._bindings:
-            value, problem = _look(lookup, item.name, item.nullable)
-            if problem is not None:
-                missing[item.slot] = problem
-                continue
-            slots[item.slot] = sizes[item.name] = item.convert(value) if item.convert else value
+            found, value = _look(lookup, item)
+            if found:
+                slots[item.slot] = sizes[item.name] = item.convert(value) if item.convert else value
         for flag in self._presences:
             slots[flag.slot] = _is_present(lookup, flag)
         guards.check_work(self._shape, sizes)
-        return slots, missing
+        return slots
 
     def _read(self, lookup: Lookup) -> Json:
         item = self._bindings[0]
-        value, problem = _look(lookup, item.name, item.nullable)
-        if problem is not None:
-            raise EvaluationError(f"{problem}.")
+        found, value = _look(lookup, item)
+        if not found:
+            raise EvaluationError(_absent(lookup, item.name))
         path = item.name
         for part in self._rest:
             if not isinstance(value, dict) or part not in value:
@@ -95,13 +92,12 @@ class Expression:
         value = guards.moment(value) if item.convert is guards.moment else value
         return self._wanted(cel.rfc3339(value) if isinstance(value, datetime) else value)
 
-    def _named(self, error: EvaluationError, missing: Mapping[str, str]) -> EvaluationError:
+    def _named(self, error: EvaluationError, lookup: Lookup) -> EvaluationError:
         """Put the names back where the engine speaks of slots."""
         text = str(error)
-        for slot, problem in missing.items():
-            if f'name "{slot}"' in text:
-                return EvaluationError(f"{problem}.")
         for item in self._bindings:
+            if f'name "{item.slot}"' in text:
+                return EvaluationError(_absent(lookup, item.name))
             text = re.sub(rf"'{item.slot}(?=['\[])", f"'{item.name}", text)
         return EvaluationError(text)
 
@@ -111,15 +107,13 @@ class Expression:
         raise EvaluationError(f"`{self.source}` must give {WANTS[self._wants][1]}, but it gave {_kind_of(answer)}.")
 
 
-def _look(lookup: Lookup, name: str, nullable: bool) -> tuple[Json, str | None]:
-    """Give a value, or the reason why there is none."""
+def _look(lookup: Lookup, item: Binding | Presence) -> tuple[bool, Json]:
+    """Say whether there is a value, and which."""
     try:
-        value = lookup(name)
+        value = lookup(item.name)
     except LookupError:
-        return None, _absent(lookup, name)
-    if value is None and not nullable:
-        return None, f"{name} has no value yet"
-    return value, None
+        return False, None
+    return value is not None or item.nullable, value
 
 
 def _absent(lookup: Lookup, name: str) -> str:
@@ -136,18 +130,16 @@ def _absent(lookup: Lookup, name: str) -> str:
 
 
 def _absence(name: str, is_whole: bool) -> str:
-    return f"{name} has no value yet" if is_whole else f"{name} is absent (test it with has())"
+    return f"{name} has no value yet." if is_whole else f"{name} is absent (test it with has())."
 
 
 def _is_present(lookup: Lookup, flag: Presence) -> bool:
-    value, problem = _look(lookup, flag.name, flag.nullable)
-    if problem is not None:
-        return False
-    for part in flag.rest:
+    found, value = _look(lookup, flag)
+    for part in flag.rest if found else ():
         if not isinstance(value, dict) or part not in value:
             return False
         value = value[part]
-    return True
+    return found
 
 
 def _is_a(wants: str, answer: Json) -> bool:

@@ -56,7 +56,9 @@ class Graph:
         while number not in walked:
             walked.append(number)
             number = sources[number]
-        return [self.ids[step] for step in reversed(walked[walked.index(number) :])]
+        round_trip = walked[walked.index(number) :][::-1]
+        first = round_trip.index(min(round_trip))
+        return [self.ids[step] for step in round_trip[first:] + round_trip[:first]]
 
     def goes_back(self, edge: Edge) -> bool:
         """Say whether the target of an edge leads to its source by forward edges."""

@@ -16,6 +16,7 @@ import orjson
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from jsonschema.exceptions import SchemaError, best_match
 from jsonschema.validators import extend
+from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from orchestration.core import cel, humane
@@ -26,6 +27,7 @@ from orchestration.core.schemas import schema_problems
 __all__ = ["check", "schema_problems", "validator", "with_defaults"]
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _LONGEST_ADDRESS = 320  # characters of an e-mail address
 
 formats = FormatChecker(formats=())
@@ -79,7 +81,8 @@ def _schema(found: Json) -> Mapping[str, Json]:
 def _compiled(text: bytes) -> Any:
     schema = orjson.loads(text)
     _Validator.check_schema(schema)
-    return _Validator(schema, format_checker=formats)
+    # An empty registry: a `$ref` to another host is never fetched.
+    return _Validator(schema, format_checker=formats, registry=Registry())
 
 
 def _pattern(_: Any, pattern: str, instance: Json, schema: Json) -> Iterator[ValidationError]:
@@ -132,7 +135,7 @@ def _is_date(value: object) -> bool:
     if not isinstance(value, str):
         return True
     try:
-        return len(value) == 10 and date.fromisoformat(value) is not None
+        return bool(_DAY.fullmatch(value) and date.fromisoformat(value))
     except ValueError:
         return False
 

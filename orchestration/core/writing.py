@@ -51,7 +51,9 @@ def _ordered(values: Mapping[str, Json], first: Iterable[str], last: Iterable[st
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     style = None
-    if "\n" in text and text == text.expandtabs() and not any(line.endswith(" ") for line in text.split("\n")):
+    if not all(mark.isprintable() or mark == "\n" for mark in text):
+        style = '"'  # the only style with escapes
+    elif "\n" in text and not any(line.endswith(" ") for line in text.split("\n")):
         style = "|"
     elif not _reads_as_text(text):
         style = "'"

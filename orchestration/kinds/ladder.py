@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from orchestration.core.canonical import canonical
 from orchestration.core.catalog import Model
 from orchestration.core.definition import Json
 from orchestration.core.errors import EvaluationError
@@ -146,7 +147,7 @@ class Climb:
         found = rung.answer(self._trouble)
         ended = self._ports.now()
         if isinstance(found, Answer):
-            more = {"row": found.how, "answer": found.value}
+            more = {"row": found.how, **texts(answer=canonical(found.value).decode())}
             self._spans.append(_rung_span(number, rung, started, ended, "ok", why, **more))
             return found
         error = {"code": found.code, "message": found.message}

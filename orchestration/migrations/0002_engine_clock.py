@@ -5,8 +5,7 @@ from django.db import migrations
 from orchestration.vendor_sql import vendor_sql
 
 CREATE = (
-    "CREATE FUNCTION engine_now() RETURNS timestamptz LANGUAGE sql VOLATILE PARALLEL SAFE"
-    " AS 'SELECT clock_timestamp()'"
+    "CREATE FUNCTION engine_now() RETURNS timestamptz LANGUAGE sql VOLATILE PARALLEL SAFE AS 'SELECT clock_timestamp()'"
 )
 
 

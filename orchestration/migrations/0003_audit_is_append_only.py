@@ -25,8 +25,7 @@ def on_postgresql(table: str) -> str:
 
 def on_sqlite(table: str, act: str) -> str:
     return (
-        f"CREATE TRIGGER {table}_no_{act.lower()} BEFORE {act} ON {table}"
-        f" BEGIN SELECT RAISE(ABORT, '{MESSAGE}'); END"
+        f"CREATE TRIGGER {table}_no_{act.lower()} BEFORE {act} ON {table} BEGIN SELECT RAISE(ABORT, '{MESSAGE}'); END"
     )
 
 

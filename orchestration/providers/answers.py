@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
-from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from orchestration.core import humane
 from orchestration.core.definition import Json
+from orchestration.core.errors import EvaluationError
+from orchestration.core.values import validator
 from orchestration.providers.payloads import BadPayload, check_value, parse_json
 
 _FENCED = re.compile(r"```[a-zA-Z]*\s*\n(.*?)```", re.DOTALL)
@@ -71,18 +72,15 @@ def checked(value: Json, schema: Mapping[str, Json]) -> Json:
     """Give `value` back if it can be kept and matches `schema`. Raises BadAnswer listing up to five problems."""
     try:
         check_value(value)
-        # An empty registry: a `$ref` never makes the validator fetch something.
-        validator = Draft202012Validator(dict(schema), registry=Registry())
-        found = sorted(validator.iter_errors(value), key=lambda error: list(map(str, error.absolute_path)))
+        found = sorted(validator(schema).iter_errors(value), key=lambda error: list(map(str, error.absolute_path)))
     except BadPayload as error:
         raise BadAnswer(f"the answer {error}") from None
-    except (Unresolvable, SchemaError, RecursionError) as error:
+    except (Unresolvable, SchemaError, EvaluationError, RecursionError, TypeError) as error:
         raise BadAnswer(f"the step's output schema can't be used: {str(error)[:200]}") from None
     if found:
-        raise BadAnswer("; ".join(_sentence(error) for error in found[:_MOST_PROBLEMS]))
+        raise BadAnswer("; ".join(list(dict.fromkeys(map(_sentence, found)))[:_MOST_PROBLEMS]))
     return value
 
 
 def _sentence(error: Any) -> str:
-    place = ".".join(str(part) for part in error.absolute_path)
-    return f"{place}: {error.message[:300]}" if place else str(error.message[:300])
+    return f"{humane.place(error.absolute_path)} {humane.explain(error)}".strip()

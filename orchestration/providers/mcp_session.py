@@ -84,6 +84,8 @@ class McpSession:
         """End the server: its input is closed, and what does not leave by itself is stopped."""
         self._ended.set()
         if self._loop is asyncio.get_running_loop():
+            if not self._ready.done():
+                self._owner.cancel()  # it still waits for the server's greeting
             await asyncio.wait({self._owner})
 
     async def _session(self) -> ClientSession:

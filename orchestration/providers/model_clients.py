@@ -35,6 +35,7 @@ _DEFAULTS: Mapping[str, tuple[str, str, str]] = {
 _STRUCTURED = {"openai": "native", "compatible": "native", "google": "native", "anthropic": "tool"}
 _DUMMY_KEY = "set-by-egress"
 _MOST_CLIENTS = 64
+_loaded: set[str] = set()
 _Built = tuple["Model", "httpx2.AsyncClient | None"]
 _built: WeakKeyDictionary[asyncio.AbstractEventLoop, OrderedDict[object, _Built]] = WeakKeyDictionary()
 
@@ -46,6 +47,12 @@ def load(provider: str) -> None:
         raise ModelError("bad_request", f"there is no model provider {provider!r}; choose one of {known}")
     for name in ("pydantic_ai.messages", *_MODULES[provider]):
         importlib.import_module(name)
+    _loaded.add(provider)
+
+
+def is_loaded(provider: str) -> bool:
+    """Tell whether `load` has been done for this provider."""
+    return provider in _loaded
 
 
 def structured_mode(target: ModelTarget) -> str:

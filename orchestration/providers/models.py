@@ -39,7 +39,8 @@ async def call_model(target: ModelTarget, call: ModelCall, *, egress: Egress | N
     Raises ModelError with what the call used all the same. `egress` is the process's own unless given. Must run on
     the one event loop of the process (`io_loop`).
     """
-    await asyncio.to_thread(model_clients.load, target.provider)
+    if not model_clients.is_loaded(target.provider):
+        await asyncio.to_thread(model_clients.load, target.provider)
     try:
         async with asyncio.timeout(call.timeout):
             response = await _request(target, call, egress or egress_module.shared())

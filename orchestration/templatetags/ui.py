@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -149,6 +150,16 @@ def money(microusd: int | None) -> str:
     if 0 < usd < 0.0005:
         return "<$0.001"
     return f"${usd:,.3f}" if usd < 1 else f"${usd:,.2f}"
+
+
+@register.filter
+def dollars(usd: Decimal | float | None) -> str:
+    """Say a limit in dollars, with as many decimals as it has and at least two."""
+    if usd is None:
+        return "none"
+    text = f"{usd:,.6f}".rstrip("0")
+    whole, _, cents = text.partition(".")
+    return f"${whole}.{cents:0<2}"
 
 
 @register.filter

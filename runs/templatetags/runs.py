@@ -33,12 +33,13 @@ EFFECTS = {
 def axis(scale: Scale, height: int) -> SafeString:
     """Draw the head of the lane, and define the grid that each row shows again."""
     labels = format_html_join(
-        "", '<text{} x="{:.2f}%" y="16">{}</text>',
-        ((mark_safe(' class="mid"') if tick.x > 2 else "", max(tick.x, 0.4), tick.label) for tick in scale.ticks),  # noqa: S308  a constant
+        "", '<text{} x="{}" y="16">{}</text>',
+        ((mark_safe(' class="mid"') if tick.x > 2 else "", pc(max(tick.x, 0.4)), tick.label) for tick in scale.ticks),  # noqa: S308  a constant
     )  # fmt: skip
     folds = format_html_join(
-        "", '<text class="mid t" x="{:.2f}%" y="16">{}</text>',
-        ((fold.x + fold.width / 2, duration(fold.length)) for fold in scale.folds),
+        "", '<text class="{} t" x="{}" y="16">{}</text>',
+        (("end", "100%", duration(fold.length)) if fold.x + fold.width > 99.9
+         else ("mid", pc(fold.x + fold.width / 2), duration(fold.length)) for fold in scale.folds),
     )  # fmt: skip
     return format_html(
         '<svg class="lane" aria-hidden="true"><defs><g id="lane-grid">{}</g></defs><use href="#lane-grid"/>{}{}</svg>',
@@ -48,12 +49,12 @@ def axis(scale: Scale, height: int) -> SafeString:
 
 def _grid(scale: Scale) -> SafeString:
     bands = format_html_join(
-        "", '<rect class="gap" x="{0:.2f}%" width="{1:.2f}%" height="32"/><line class="gl" x1="{0:.2f}%" x2="{0:.2f}%"'
-        ' y2="32"/><line class="gl" x1="{2:.2f}%" x2="{2:.2f}%" y2="32"/>',
-        ((fold.x, fold.width, fold.x + fold.width) for fold in scale.folds),
+        "", '<rect class="lane-fold" x="{0}" width="{1}" height="32"/><line class="lane-edge" x1="{0}" x2="{0}"'
+        ' y2="32"/><line class="lane-edge" x1="{2}" x2="{2}" y2="32"/>',
+        ((pc(fold.x), pc(fold.width), pc(fold.x + fold.width)) for fold in scale.folds),
     )  # fmt: skip
     lines = format_html_join(
-        "", '<line class="g" x1="{0:.2f}%" x2="{0:.2f}%" y2="32"/>', ((tick.x,) for tick in scale.ticks if tick.x > 0)
+        "", '<line class="lane-line" x1="{0}" x2="{0}" y2="32"/>', ((pc(tick.x),) for tick in scale.ticks if tick.x > 0)
     )
     return bands + lines
 
@@ -71,26 +72,26 @@ def lane(row: Row, scale: Scale) -> SafeString:
 
 def _bar(bar: Bar) -> Iterable[SafeString]:
     if bar.form == "back":
-        yield format_html('<line class="back" x1="{:.2f}%" x2="{:.2f}%" y1="14" y2="14"/>', bar.x, bar.end)
+        yield format_html('<line class="back" x1="{}" x2="{}" y1="14" y2="14"/>', pc(bar.x), pc(bar.end))
         return
     if bar.form != "bar":
         css = "f-hatch-you" if bar.form == "hatch-you" else "f-hatch"
-        yield format_html('<rect class="{}" x="{:.2f}%" y="11" width="{:.2f}%" height="6"/>', css, bar.x, bar.width)
+        yield format_html('<rect class="{}" x="{}" y="11" width="{}" height="6"/>', css, pc(bar.x), pc(bar.width))
         return
     yield format_html(
-        '<rect class="bar f-{}" x="{:.2f}%" y="7" width="{:.2f}%" height="14" rx="2"/>', bar.look, bar.x, bar.width
+        '<rect class="bar f-{}" x="{}" y="7" width="{}" height="14" rx="2"/>', bar.look, pc(bar.x), pc(bar.width)
     )
     if bar.number:
-        yield format_html('<text class="n {}" x="{:.2f}%" y="18.5">{}</text>', bar.look, bar.middle, bar.number)
+        yield format_html('<text class="n {}" x="{}" y="18.5">{}</text>', bar.look, pc(bar.middle), bar.number)
     if bar.cross == "in":
         yield format_html(
-            '<svg class="xin {}" x="{:.2f}%" y="14" overflow="visible"><path d="m-12-3.5 7 7m0-7-7 7"/></svg>',
-            bar.look, bar.end,
+            '<svg class="xin {}" x="{}" y="14" overflow="visible"><path d="m-12-3.5 7 7m0-7-7 7"/></svg>',
+            bar.look, pc(bar.end),
         )  # fmt: skip
     elif bar.cross:
         yield format_html(
-            '<svg class="x {0}" x="{1:.2f}%" y="14" overflow="visible"><path class="halo" d="{2}"/><path d="{2}"/></svg>',
-            bar.look, bar.end, CROSS,
+            '<svg class="x {0}" x="{1}" y="14" overflow="visible"><path class="halo" d="{2}"/><path d="{2}"/></svg>',
+            bar.look, pc(bar.end), CROSS,
         )  # fmt: skip
 
 
@@ -99,8 +100,13 @@ def _words(words: Words, bars: tuple[Bar, ...]) -> SafeString:
     shift = -6 if words.before else (16 if bars and bars[-1].cross == "after" else 6)
     anchor = " end" if words.before else ""
     return format_html(
-        '<text class="why{}" x="{:.2f}%" dx="{}" y="18">{}</text>', anchor, words.x, shift if bars else 0, text
+        '<text class="why{}" x="{}" dx="{}" y="18">{}</text>', anchor, pc(words.x), shift if bars else 0, text
     )
+
+
+def pc(share: float) -> str:
+    """Write a place on the lane in per cent."""
+    return f"{share:.2f}%"
 
 
 def _joined(parts: Iterable[SafeString]) -> SafeString:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -20,7 +21,7 @@ from orchestration.core.definition import Definition
 from orchestration.core.errors import InvalidValue
 from orchestration.web import PageRequest, allowed, conflict
 from runs import example, queries, starting
-from runs.forms import InputForm, form_for
+from runs.forms import InputForm, form_for, properties_of
 
 
 @require_GET
@@ -83,17 +84,15 @@ def _overview(actor: Actor, workflow: Workflow, definition: Definition | None) -
 
 def _inputs(definition: Definition) -> list[dict[str, Any]]:
     """List the input's properties as people read them."""
-    required = definition.input.get("required", ())
     return [
-        {"name": name, "schema": schema, "type": _type_of(schema), "required": name in required}
-        for name, schema in definition.input.get("properties", {}).items()
-        if isinstance(schema, dict)
+        {"name": name, "schema": schema, "type": _type_of(schema), "required": required}
+        for name, schema, required in properties_of(definition.input)
     ]
 
 
-def _type_of(schema: dict[str, Any]) -> str:
+def _type_of(schema: Mapping[str, Any]) -> str:
     if "enum" in schema:
         return "one of " + ", ".join(str(value) for value in schema["enum"])
     kind = schema.get("type", "anything")
     kind = " or ".join(kind) if isinstance(kind, list) else str(kind)
-    return f"{schema['format']}" if kind == "string" and "format" in schema else kind
+    return str(schema["format"]) if kind == "string" and "format" in schema else kind

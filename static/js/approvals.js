@@ -50,5 +50,7 @@ function onClick(event) {
 if (typeof document !== "undefined") {
   document.addEventListener("keydown", onKey);
   document.addEventListener("click", onClick);
-  document.querySelector("#refusal")?.focus();
+  // After a decision the next request is here: its row takes the focus, so that J, K and 1 go on from it.
+  const decided = document.querySelector("#toasts .toast");
+  (document.querySelector("#refusal") ?? (decided && document.querySelector("[data-request][aria-current]")))?.focus();
 }

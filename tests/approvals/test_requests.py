@@ -171,6 +171,13 @@ def test_a_risk_nobody_knows_counts_as_high(said: str, kept: str) -> None:
     assert a_request(risk=said).risk == kept
 
 
+def test_a_question_that_is_cut_says_so() -> None:
+    question = a_request(question="Really? " * 1000).question
+
+    assert len(question) == 500
+    assert question.endswith("… (cut here, 8,000 characters in all)")
+
+
 def test_one_request_is_open_for_a_step_at_a_time() -> None:
     run = a_run()
     a_request(run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any
 
 from orchestration.core.catalog import Catalog, Tool
@@ -65,7 +66,10 @@ class Ask(Kind):
 
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (Say(), Fork(), CallTool(), Ask())}
 CATALOG = Catalog(
-    tools={"desk.open": Tool("desk.open", risk="write", effect="once"), "desk.read": Tool("desk.read", risk="read")}
+    tools={
+        "desk.open": Tool("desk.open", risk="write", effect="once"),
+        "desk.read": Tool("desk.read", risk="read", effect="read"),
+    }
 )
 INPUT: Mapping[str, Json] = {
     "type": "object",
@@ -86,7 +90,7 @@ def document(steps: list[Json], edges: list[Json] | None = None, **more: Json) -
     """Build a document; without edges the steps follow each other from `start`."""
     if edges is None:
         ids = ["start", *(step["id"] for step in steps)]
-        edges = [edge(one, other) for one, other in zip(ids, ids[1:], strict=False)]
+        edges = [edge(one, other) for one, other in pairwise(ids)]
     return {"format": "baton/1", "name": "Test", "input": dict(INPUT), "steps": steps, "edges": edges, **more}
 
 

@@ -17,7 +17,9 @@ def test_durations_are_read_as_seconds(text, seconds):
     assert parse_duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "5", "5 m", "1x", "-5s", "s", True, None, [], "9" * 50 + "s", "11000d", -1, "1h\n"])
+@pytest.mark.parametrize(
+    "text", ["", "5", "5 m", "1x", "-5s", "s", True, None, [], "9" * 50 + "s", "11000d", -1, "1h\n"]
+)
 def test_what_is_not_a_duration_is_refused(text):
     with pytest.raises(InvalidValue):
         parse_duration(text)

@@ -8,7 +8,7 @@ from orchestration.core.errors import EvaluationError, ExpressionError
 from orchestration.core.expressions import Environment, lookup_in
 from orchestration.core.templates import MAX_RENDERED, Template
 
-ENVIRONMENT = Environment({"input": {"type": "object"}, "n": {"type": "number"}, "t": {"type": "string"}})
+ENVIRONMENT = Environment({"input": {"type": "object"}, "num": {"type": "number"}, "txt": {"type": "string"}})
 
 
 def render(value: object, **values: object) -> object:
@@ -30,7 +30,7 @@ def test_values_within_text_are_written_as_people_expect(value, text):
 
 
 def test_lists_and_objects_are_rendered_deep():
-    found = render({"a": ["{{ t }}", {"b": "{{ n }} of {{ t }}"}], "c": 1}, n=2, t="x")
+    found = render({"a": ["{{ txt }}", {"b": "{{ num }} of {{ txt }}"}], "c": 1}, num=2, txt="x")
 
     assert found == {"a": ["x", {"b": "2 of x"}], "c": 1}
 
@@ -40,20 +40,20 @@ def test_lists_and_objects_are_rendered_deep():
     [
         ("{{ '{{' }} and {{ '}}' }}", "{{ and }}"),
         ("a } b { c }}", "a } b { c }}"),
-        ("{{ {'a': {'b': t}}['a'].b }}", "x"),
-        ("{{ {'a': {'b': t}} }}", {"a": {"b": "x"}}),
-        ("{{t}}", "x"),
-        ("{{\n  t // a note }}\n}}", "x"),
+        ("{{ {'a': {'b': txt}}['a'].b }}", "x"),
+        ("{{ {'a': {'b': txt}} }}", {"a": {"b": "x"}}),
+        ("{{txt}}", "x"),
+        ("{{\n  txt // a note }}\n}}", "x"),
         ("", ""),
-        ('{{ "}}" + t }}', "}}x"),
+        ('{{ "}}" + txt }}', "}}x"),
     ],
 )
 def test_braces_are_told_apart(text, answer):
-    assert render(text, t="x") == answer
+    assert render(text, txt="x") == answer
 
 
 def test_names_are_those_of_all_expressions():
-    assert Template.compile({"a": "{{ t }}", "b": ["x {{ n }}"]}, ENVIRONMENT).names == {"t", "n"}
+    assert Template.compile({"a": "{{ txt }}", "b": ["x {{ num }}"]}, ENVIRONMENT).names == {"txt", "num"}
     assert Template.compile("plain", ENVIRONMENT).names == frozenset()
 
 
@@ -61,10 +61,10 @@ def test_names_are_those_of_all_expressions():
     ("value", "message", "line", "column"),
     [
         ("hello {{ tt }}", "unknown name 'tt'", 1, 10),
-        ("a\nb {{ t }} {{ t +\n  n }}", "can't be applied", 2, 15),
-        ("a\n{{ t\n + tt }}", "unknown name 'tt'", 3, 4),
+        ("a\nb {{ txt }} {{ txt +\n  num }}", "can't be applied", 2, 20),
+        ("a\n{{ txt\n + tt }}", "unknown name 'tt'", 3, 4),
         ("a {{ t", "not closed", 1, 3),
-        ("a {{ 'x }}", "not closed|not understood", 1, None),
+        ("a {{ 'x }}", "quote is not closed", 1, 6),
         ("{{ }}", "ends too early", 1, None),
         ({"a": [1, {"b": "{{ tt }}"}]}, r"a\[1\]\.b: unknown name", 1, 4),
     ],
@@ -81,7 +81,7 @@ def test_a_rendered_text_has_a_largest_size():
     half = "x" * (MAX_RENDERED // 2)
 
     with pytest.raises(EvaluationError, match="longer than"):
-        render(["{{ t }}!", "{{ t }}!", "{{ t }}!"], t=half)
+        render(["{{ txt }}!", "{{ txt }}!", "{{ txt }}!"], txt=half)
 
 
 def test_an_absent_value_is_named():
@@ -101,8 +101,10 @@ def test_text_without_expressions_stays_as_it_is(text):
 
 @given(st.text(max_size=100))
 def test_any_text_is_a_template_or_is_refused_with_a_place(text):
+    place = (1, 1)
     try:
         Template.compile("{{" + text, ENVIRONMENT)
     except ExpressionError as error:
-        assert error.line >= 1
-        assert error.column >= 1
+        place = (error.line, error.column)
+
+    assert min(place) >= 1

@@ -168,7 +168,7 @@ def test_rules_answer_in_the_place_of_a_model_and_name_the_row() -> None:
     span = done.spans[-1]
     assert (span.kind, span.name, span.status) == ("rung", "rules", "ok")
     assert span.attributes == {
-        "rung": 2, "why": "stepped in on timeout", "row": row, "answer": {"intent": "billing"},
+        "rung": 2, "why": "stepped in on timeout", "row": row, "answer": '{"intent":"billing"}',
     }  # fmt: skip
 
 

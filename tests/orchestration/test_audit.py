@@ -98,14 +98,15 @@ def test_every_verb_that_is_recorded_has_its_sentence() -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("model", [AuditEvent, AuditSeal])
 @pytest.mark.parametrize(
-    "act", ["UPDATE {table} SET {key} = {key}", "DELETE FROM {table} WHERE {key} > 0", "{truncate} {table}"]
+    "act", ["UPDATE {table} SET {key} = {key}", "DELETE FROM {table} WHERE {key} > 0", "{truncate} {table} {cascade}"]
 )
 def test_the_database_refuses_to_change_the_log(model: type[AuditEvent | AuditSeal], act: str) -> None:
     a_workspace()
     audit.seal()
     before = list(model.objects.order_by("pk").values())
-    truncate = "TRUNCATE" if connection.vendor == "postgresql" else "DELETE FROM"
-    sql = act.format(table=model._meta.db_table, key=model._meta.pk.column, truncate=truncate)
+    truncate = "SET CONSTRAINTS ALL IMMEDIATE; TRUNCATE" if connection.vendor == "postgresql" else "DELETE FROM"
+    cascade = "CASCADE" if connection.vendor == "postgresql" else ""
+    sql = act.format(table=model._meta.db_table, key=model._meta.pk.column, truncate=truncate, cascade=cascade)
 
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql)

@@ -10,6 +10,8 @@ from django.test import Client
 from django.utils import timezone
 
 from orchestration import health
+from runs.models import Run
+from tests.support.approvals import a_run
 
 
 def test_alive_asks_nothing_of_the_database() -> None:
@@ -45,6 +47,13 @@ def test_not_ready_without_the_database(monkeypatch) -> None:
 
 
 @pytest.mark.django_db
-def test_runs_that_are_due_later_do_not_count() -> None:
-    assert health.oldest_due_seconds() == 0.0
-    assert timezone.now() + timedelta(hours=1) > timezone.now()
+def test_only_runs_that_are_due_by_now_count() -> None:
+    later, overdue = a_run(), a_run()
+    Run.objects.filter(pk=later.pk).update(due_at=timezone.now() + timedelta(hours=1))
+    Run.objects.filter(pk=overdue.pk).update(due_at=None)
+    nobody_waits = health.oldest_due_seconds()
+
+    Run.objects.filter(pk=overdue.pk).update(due_at=timezone.now() - timedelta(hours=1))
+
+    assert nobody_waits == 0.0
+    assert health.oldest_due_seconds() >= 3600.0

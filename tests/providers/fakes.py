@@ -11,7 +11,7 @@ from typing import Any
 from orchestration.core.catalog import Tool
 from orchestration.providers.base import Connection, HttpTarget, ModelTarget
 
-SECRET = "sk-canary-0123456789abcdef"  # noqa: S105
+SECRET = "sk-canary-0123456789abcdef"
 
 Handler = Callable[["Seen", asyncio.StreamWriter], Awaitable[None]]
 
@@ -109,7 +109,9 @@ async def endless(_: Seen, writer: asyncio.StreamWriter) -> None:
         await writer.drain()
 
 
-def completion(content: str | None, *, finish: str = "stop", refusal: str | None = None, **usage: int) -> dict[str, Any]:
+def completion(
+    content: str | None, *, finish: str = "stop", refusal: str | None = None, **usage: int
+) -> dict[str, Any]:
     """Make an answer in the shape of OpenAI's chat completions."""
     message = {"role": "assistant", "content": content, "refusal": refusal}
     tokens = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120} | usage

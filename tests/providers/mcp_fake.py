@@ -20,7 +20,9 @@ calls = 0
 async def list_tools(_context: Any, _params: Any) -> ListToolsResult:
     changed = " Changed." if (SCRATCH / "changed").exists() else ""
     names = ["echo", "meta", "environment", "die", "stuck", "text", "huge", "boom", "refuse", "nul", "pid"]
-    return ListToolsResult(tools=[Tool(name=name, description=f"Does {name}.{changed}", input_schema=OPEN) for name in names])
+    return ListToolsResult(
+        tools=[Tool(name=name, description=f"Does {name}.{changed}", input_schema=OPEN) for name in names]
+    )
 
 
 async def call_tool(_context: Any, params: Any) -> CallToolResult:

@@ -1,5 +1,6 @@
 """Which addresses and spellings are refused."""
 
+# ruff: noqa: SIM905 - tables of addresses are text
 from __future__ import annotations
 
 from ipaddress import IPv6Address, ip_address

@@ -26,21 +26,21 @@ def resolving(*addresses: str):
     return resolver, asked
 
 
-async def send(connection: Connection, url: str, egress: Egress | None = None, timeout: float = 5.0, **options):
+async def send(connection: Connection, url: str, egress: Egress | None = None, seconds: float = 5.0, **options):
     egress = egress or Egress()
     try:
-        return await egress.send(connection, "POST", url, timeout=timeout, **options)
+        return await egress.send(connection, "POST", url, timeout=seconds, **options)
     finally:
         await egress.aclose()
 
 
-def exchange(handler, path: str = "/", timeout: float = 5.0, **changes):
+def exchange(handler, path: str = "/", seconds: float = 5.0, **changes):
     """Send one request to a fake server; give the answer or the error, and what the server saw."""
 
     async def run():
         async with FakeServer(handler) as server:
             try:
-                result = await send(local(server, **changes), server.url + path, timeout=timeout)
+                result = await send(local(server, **changes), server.url + path, seconds=seconds)
             except ToolError as error:
                 result = error
             return result, server.requests
@@ -56,8 +56,10 @@ def refusal(connection: Connection, url: str, *addresses: str) -> EgressRefused:
     return caught.value
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "::ffff:10.0.0.1",
-                                     "64:ff9b::7f00:1", "2002:7f00:1::", "fe80::1%eth0", "fd00::1", "garbage"])  # fmt: skip
+@pytest.mark.parametrize("address", [
+    "127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::",
+    "fe80::1%eth0", "fd00::1", "garbage",
+])  # fmt: skip
 def test_a_name_that_leads_to_a_closed_address_is_refused(address):
     error = refusal(PUBLIC, "https://api.example.com/v1/x", address)
     assert error.host == "api.example.com"
@@ -144,7 +146,9 @@ def test_an_sdks_own_credentials_are_replaced():
         async with FakeServer(answering(200, {})) as server:
             egress = Egress()
             client = egress.client(local(server))
-            await client.get(server.url, headers={"Authorization": "Bearer dummy", "X-Api-Key": "dummy", "Cookie": "a=b"})
+            await client.get(
+                server.url, headers={"Authorization": "Bearer dummy", "X-Api-Key": "dummy", "Cookie": "a=b"}
+            )
             await egress.aclose()
             return server.requests[0].headers
 
@@ -183,7 +187,7 @@ def test_environment_proxies_are_ignored(monkeypatch):
 
 @pytest.mark.parametrize("handler", [hanging, dripping])
 def test_a_server_that_takes_its_time_is_cut_off_in_total(handler):
-    error, _ = exchange(handler, timeout=0.3)
+    error, _ = exchange(handler, seconds=0.3)
     assert (error.code, error.acted) == ("timeout", "unknown")
 
 
@@ -245,7 +249,7 @@ def test_a_resolver_that_hangs_is_cut_off_and_nothing_was_done():
         return []
 
     with pytest.raises(ToolError) as caught:
-        asyncio.run(send(PUBLIC, "https://api.example.com/", Egress(stuck), timeout=0.1))
+        asyncio.run(send(PUBLIC, "https://api.example.com/", Egress(stuck), seconds=0.1))
     assert (caught.value.code, caught.value.acted) == ("timeout", "no")
 
 

@@ -32,12 +32,14 @@ def with_servers(scratch: Path, work, **configs: tuple[str, ...]):
     return asyncio.run(run())
 
 
-async def call(servers: McpServers, tool: str, arguments: dict | None = None, timeout: float = 30.0, **pinned):
+async def call(servers: McpServers, tool: str, arguments: dict | None = None, seconds: float = 30.0, **pinned):
     """Call a tool; give the value or the error."""
     target = McpTarget(pinned.pop("server", "fake"), tool, **pinned)
     try:
         made = Tool(name=f"fake.{tool}", source="mcp", call=target)
-        reply = await call_tool(made, json.dumps(arguments or {}).encode(), key="key-9", timeout=timeout, servers=servers)
+        reply = await call_tool(
+            made, json.dumps(arguments or {}).encode(), key="key-9", timeout=seconds, servers=servers
+        )
     except ToolError as error:
         return error
     return reply.value
@@ -79,7 +81,7 @@ def test_a_server_that_dies_in_a_call_leaves_the_effect_unknown_and_is_started_a
 def test_a_call_that_takes_too_long_leaves_the_effect_unknown_and_the_server_usable(tmp_path):
     async def work(servers):
         await call(servers, "pid")
-        return await call(servers, "stuck", timeout=0.2), await call(servers, "echo")
+        return await call(servers, "stuck", seconds=0.2), await call(servers, "echo")
 
     late, after = with_servers(tmp_path, work)
     assert (late.code, late.acted) == ("timeout", "unknown")
@@ -98,7 +100,7 @@ def test_a_server_that_does_not_start_was_not_acted_on(tmp_path, command):
 
 def test_a_server_that_never_greets_is_not_waited_for_longer_than_the_call(tmp_path):
     silent = (sys.executable, "-c", "import sys; sys.stdin.read()")
-    error = with_servers(tmp_path, lambda servers: call(servers, "x", timeout=0.5, server="silent"), silent=silent)
+    error = with_servers(tmp_path, lambda servers: call(servers, "x", seconds=0.5, server="silent"), silent=silent)
     assert (error.code, error.acted) == ("timeout", "no")
 
 
@@ -156,7 +158,9 @@ def test_the_operators_file_is_filled_in(tmp_path):
     path.write_text(json.dumps({"servers": {"x": entry}}))
     servers = mcp.configure(path, data="/d", python="/py")
     assert servers is mcp.configured()
-    assert servers._configs["x"] == McpServerConfig("x", ("/py", "-m", "x", "--data", "/d/x"), {"A": "/d"}, str(tmp_path / "sub"))
+    assert servers._configs["x"] == McpServerConfig(
+        "x", ("/py", "-m", "x", "--data", "/d/x"), {"A": "/d"}, str(tmp_path / "sub")
+    )
 
 
 @pytest.mark.parametrize("text", [

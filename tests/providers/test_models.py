@@ -86,7 +86,9 @@ def test_a_newer_secret_of_the_same_connection_is_the_one_that_is_sent():
 
 
 def test_a_schema_that_is_no_object_travels_in_a_wrapper():
-    reply, requests = ask(answering(200, completion('{"value": ["a"]}')), {"type": "array", "items": {"type": "string"}})
+    reply, requests = ask(
+        answering(200, completion('{"value": ["a"]}')), {"type": "array", "items": {"type": "string"}}
+    )
     assert reply.value == ["a"]
     assert requests[0].json()["response_format"]["json_schema"]["schema"]["required"] == ["value"]
 
@@ -213,7 +215,9 @@ def test_the_simulator_answers_and_is_labelled():
     assert reply.value == {"intent": "outage"}
     assert reply.simulated
     assert reply.provider == "simulator"
-    assert reply.cost_microusd == cost_microusd(ModelTarget("simulator", ""), reply.input_tokens, reply.output_tokens) > 0
+    assert (
+        reply.cost_microusd == cost_microusd(ModelTarget("simulator", ""), reply.input_tokens, reply.output_tokens) > 0
+    )
 
 
 @pytest.mark.parametrize(("do", "code"), [
@@ -270,3 +274,11 @@ def test_prices_that_are_not_given_come_from_the_public_list():
     assert cost_microusd(ModelTarget("openai", "gpt-4o"), 1000, 1000) > 0
     assert cost_microusd(ModelTarget("compatible", "my-own-model-nobody-knows"), 1000, 1000) == 0
     assert SIMULATOR_PRICES[0] > 0
+
+
+def test_a_reference_to_another_host_is_never_fetched(monkeypatch):
+    opened = []
+    monkeypatch.setattr("urllib.request.OpenerDirector.open", lambda *args, **_: opened.append(args))
+    error = simulate("x", {"$ref": "http://127.0.0.1:9/schema"})
+    assert error.code == "invalid_output"
+    assert opened == []

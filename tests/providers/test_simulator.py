@@ -8,8 +8,8 @@ import re
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
 
+from orchestration.core.values import check
 from orchestration.providers.simulator import answer
 
 INTENT = {"type": "object", "required": ["intent"], "properties": {"intent": {"enum": ["billing", "outage", "other"]}}}
@@ -21,7 +21,11 @@ def choice(text: str, options: list, name: str = "kind", **field) -> object:
 
 
 def number(text: str, name: str = "urgency") -> float:
-    schema = {"type": "object", "properties": {name: {"type": "number", "minimum": 0, "maximum": 1}}, "required": [name]}
+    schema = {
+        "type": "object",
+        "properties": {name: {"type": "number", "minimum": 0, "maximum": 1}},
+        "required": [name],
+    }
     return answer(PROMPT + text, "", schema)[name]
 
 
@@ -44,7 +48,7 @@ def test_options_are_chosen_by_what_the_text_speaks_of_in_four_languages(text, i
     ("Meine Katze schläft auf der Tastatur und das ist nicht schön", ["en", "de", "fr"], "de"),
     ("Could you add dark mode? A suggestion.", ["bug_report", "feature_request"], "feature_request"),
     ("The apples are ripe and the pears too", ["vegetables", "apples", "meat"], "apples"),
-    ("URGENT!!! production is down for everyone, we are losing money", ["low", "medium", "high", "critical"], "critical"),
+    ("URGENT!!! production is down, we are losing money", ["low", "medium", "high", "critical"], "critical"),
     ("Just wondering about a typo, no rush", ["p0", "p1", "p2", "p3", "p4"], "p4"),
 ])  # fmt: skip
 def test_unseen_options_are_understood_too(text, options, chosen):
@@ -100,7 +104,10 @@ def test_a_summary_is_an_extract():
 
 
 def test_labelled_values_are_found():
-    schema = {"type": "object", "properties": {"customer": {"type": "string"}, "amount": {"type": "number", "minimum": 0}}}
+    schema = {
+        "type": "object",
+        "properties": {"customer": {"type": "string"}, "amount": {"type": "number", "minimum": 0}},
+    }
     assert answer(PROMPT + "Customer: ACME Ltd\nAmount: 41.5\n", "", schema) == {"customer": "ACME Ltd", "amount": 41.5}
 
 
@@ -121,12 +128,14 @@ def test_the_same_question_always_gets_the_same_answer():
 
 HARD = [
     {}, {"type": "null"}, {"const": {"a": [1]}}, {"enum": [None, False, 0]}, {"type": ["null", "integer"]},
-    {"type": "string", "pattern": "^[A-Z]{3}-[0-9]{4}$"}, {"type": "string", "pattern": "^(red|blue)+$", "minLength": 9},
+    {"type": "string", "pattern": "^[A-Z]{3}-[0-9]{4}$"},
+    {"type": "string", "pattern": "^(red|blue)+$", "minLength": 9},
     {"type": "string", "minLength": 50, "maxLength": 50}, {"type": "string", "maxLength": 0},
     {"type": "string", "pattern": r"^\d{3}\s\w+@\w+\.(com|org)$"}, {"type": "string", "pattern": "^[^a-z]+$"},
     {"type": "integer", "multipleOf": 7, "minimum": 15, "maximum": 22}, {"type": "number", "exclusiveMinimum": 0,
      "exclusiveMaximum": 0.001}, {"type": "integer", "minimum": 10**9}, {"type": "number", "maximum": -5},
-    {"type": "integer", "exclusiveMinimum": 4, "exclusiveMaximum": 6}, {"type": "number", "multipleOf": 0.25, "minimum": 1},
+    {"type": "integer", "exclusiveMinimum": 4, "exclusiveMaximum": 6},
+    {"type": "number", "multipleOf": 0.25, "minimum": 1},
     {"type": "array", "minItems": 5, "uniqueItems": True, "items": {"type": "string", "maxLength": 3}},
     {"type": "array", "minItems": 4, "maxItems": 4, "uniqueItems": True, "items": {"enum": [1, 2, 3, 4]}},
     {"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}], "items": False, "minItems": 2},
@@ -144,8 +153,10 @@ HARD = [
     {"oneOf": [{"type": "number", "multipleOf": 5}, {"type": "number", "multipleOf": 3}]},
     {"allOf": [{"type": "object", "properties": {"a": {"type": "integer", "minimum": 3}}}, {"required": ["a"],
      "properties": {"a": {"maximum": 4}}}]}, {"type": "string", "not": {"const": "x"}},
-    {"type": "integer", "minimum": 0, "maximum": 3, "not": {"enum": [0, 1]}}, {"type": "boolean", "not": {"const": False}},
-    {"$defs": {"p": {"type": "object", "properties": {"n": {"type": "string"}}, "required": ["n"]}}, "$ref": "#/$defs/p"},
+    {"type": "integer", "minimum": 0, "maximum": 3, "not": {"enum": [0, 1]}},
+    {"type": "boolean", "not": {"const": False}},
+    {"$defs": {"p": {"type": "object", "properties": {"n": {"type": "string"}}, "required": ["n"]}},
+     "$ref": "#/$defs/p"},
     {"$defs": {"t": {"type": "object", "properties": {"kids": {"type": "array", "items": {"$ref": "#/$defs/t"}},
      "name": {"type": "string"}}, "required": ["kids", "name"]}}, "$ref": "#/$defs/t"},
     {"type": "object", "properties": {"x": {"type": "integer"}}, "if": {"properties": {"x": {"minimum": 5}}}, "then":
@@ -160,7 +171,7 @@ HARD = [
 
 @pytest.mark.parametrize("schema", HARD, ids=lambda schema: json.dumps(schema)[:60])
 def test_hard_schemas_get_valid_answers(schema):
-    Draft202012Validator(schema).validate(answer(PROMPT + "Nine apples, please! a1@b.org 12", "", schema))
+    check(answer(PROMPT + "Nine apples, please! a1@b.org 12", "", schema), schema)
 
 
 def test_an_answer_to_what_cannot_be_satisfied_comes_back_all_the_same():
@@ -221,7 +232,7 @@ def test_generated_schemas_and_unseen_prompts_get_valid_answers(schema, prompt):
     if "#/properties/y" in json.dumps(schema) and schema.get("properties", {}).get("x") is None:
         schema = {"type": "object", "properties": {"y": {}, "wrapped": schema}, "required": ["wrapped"]}
     value = answer(prompt, "", schema)
-    Draft202012Validator(schema).validate(value)
+    check(value, schema)
     json.dumps(value).encode()
 
 

@@ -54,7 +54,9 @@ def test_a_ticket_is_looked_up_opened_noted_and_answered(tmp_path):
         account = await call("get_account", {"customer": "ops@acme.example"})
         incident = await call("find_incident", {"text": "the console is unreachable", "region": account["region"]})
         opened = await call("open_ticket", TICKET)
-        await call("notify_team", {"team": "infrastructure", "message": "please look", "ticket_id": opened["ticket_id"]})
+        await call(
+            "notify_team", {"team": "infrastructure", "message": "please look", "ticket_id": opened["ticket_id"]}
+        )
         await call("add_note", {"ticket_id": "T-1", "text": "see incident"})
         await call("answer_ticket", {"ticket_id": opened["ticket_id"], "text": "We are on it."})
         await call("issue_credit", {"customer": "acme", "amount_usd": 20, "reason": "outage"})
@@ -182,6 +184,6 @@ def test_every_tool_says_its_risk_and_effect_and_takes_no_unknown_arguments(tmp_
 
 def child_of(parent: int, word: str) -> int:
     """Find the process that `parent` started with `word` in its command line."""
-    listed = subprocess.run(["ps", "-axo", "pid=,ppid=,command="], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(["ps", "-axwwo", "pid=,ppid=,command="], capture_output=True, text=True, check=True).stdout
     rows = [line.split(None, 2) for line in listed.splitlines()]
     return next(int(pid) for pid, ppid, command in rows if int(ppid) == parent and word in command)

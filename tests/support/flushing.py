@@ -44,10 +44,14 @@ def audit_unprotected(database=connection) -> Iterator[None]:
 
 def statements(database) -> tuple[list[str], list[str]]:
     if database.vendor == "postgresql":
-        return tuple(
-            [f"ALTER TABLE {table} {verb} TRIGGER USER" for table in AUDIT_TABLES] for verb in ("DISABLE", "ENABLE")
-        )
+        return _on_postgresql("DISABLE"), _on_postgresql("ENABLE")
     with database.cursor() as cursor:
         cursor.execute("SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger'")
         triggers = [(name, sql) for name, table, sql in cursor.fetchall() if table in AUDIT_TABLES]
     return [f"DROP TRIGGER {name}" for name, _ in triggers], [sql for _, sql in triggers]
+
+
+def _on_postgresql(verb: str) -> list[str]:
+    # A table with foreign keys still to be checked can't be altered, so they are checked first.
+    alter = [f"ALTER TABLE {table} {verb} TRIGGER USER" for table in AUDIT_TABLES]
+    return ["SET CONSTRAINTS ALL IMMEDIATE", *alter, "SET CONSTRAINTS ALL DEFERRED"]

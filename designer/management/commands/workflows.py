@@ -53,13 +53,13 @@ class Command(BaseCommand):
         workspace = _workspace(options["workspace"])
         match options["act"]:
             case "list":
-                self.list(workspace)
+                self.show_list(workspace)
             case "validate":
                 self.validate(workspace, _read(options["files"]))
             case "push":
                 self.push(workspace, _read(options["files"]), options)
 
-    def list(self, workspace: Workspace) -> None:
+    def show_list(self, workspace: Workspace) -> None:
         for workflow in queries.workflows(workspace):
             live = f"v{workflow.live.number}" if workflow.live else "-"
             off = "" if workflow.enabled else "  disabled"

@@ -6,18 +6,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
-from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from orchestration.core.definition import Json
+from orchestration.core.errors import EvaluationError
+from orchestration.core.values import validator
 from orchestration.providers.simulator import scalars, scoring, texts
 from orchestration.providers.simulator.merging import Schema, merged, plain, same, types_of
 from orchestration.providers.simulator.reading import Reading
 
 _BUDGET = 4000  # candidates tried in all: a schema may be made to have no end
 _DEEPEST = 12
+_UNUSABLE = (Unresolvable, SchemaError, EvaluationError, RecursionError, TypeError)  # what a bad schema raises
 _ITEMS = 3  # as many items as a list gets when it may choose
 
 
@@ -27,8 +28,7 @@ class Filler:
     def __init__(self, root: Mapping[str, Any], reading: Reading) -> None:
         self._root, self._reading = root, reading
         self._left = _BUDGET
-        # An empty registry: a `$ref` never makes the validator fetch something.
-        self._validator = Draft202012Validator(dict(root), registry=Registry())
+        self._validator = _validator_of(root)
 
     def fill(self, schema: Any, name: str = "", depth: int = 0) -> Json:
         """Give the first candidate that is valid, else the first there is, else None."""
@@ -48,9 +48,11 @@ class Filler:
     def _is_valid(self, schema: Any, value: Json) -> bool:
         if isinstance(schema, bool):
             return schema
+        if self._validator is None:
+            return True
         try:
             return bool(self._validator.evolve(schema=schema).is_valid(value))
-        except (Unresolvable, SchemaError, RecursionError):
+        except _UNUSABLE:
             return False
 
     def _candidates(self, schema: Schema, name: str, depth: int) -> Iterator[Json]:
@@ -188,3 +190,11 @@ class Filler:
             least = max(0, schema.get("minItems", 0) - len(head))
             found += [found[at % len(found)] for at in range(least - len(found))]
         return [*head, *found]
+
+
+def _validator_of(root: Mapping[str, Any]) -> Any:
+    """Give the validator that will judge the answer, or None for a schema that nothing can be checked against."""
+    try:
+        return validator(root)
+    except _UNUSABLE:
+        return None
