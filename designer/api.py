@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django.http import HttpResponse
-from ninja import Query, Router
+from ninja import Query, Router, Status
 
 from designer import api_schemas as shapes
 from designer import checking, publishing, queries, tools
@@ -68,7 +68,7 @@ def read_workflow(request: ApiRequest, slug: str) -> dict[str, Any]:
     summary="Push a workflow",
     openapi_extra=TEXT_BODY,
 )
-def push_workflow(request: ApiRequest, slug: str, note: str = "") -> tuple[int, dict[str, Any]]:
+def push_workflow(request: ApiRequest, slug: str, note: str = "") -> Status[dict[str, Any]]:
     """Publish a document (YAML or JSON) and make it live: 201 for a new workflow, 200 for a known one.
 
     The same definition as an earlier version makes that one live again. With problems nothing is saved.
@@ -79,10 +79,11 @@ def push_workflow(request: ApiRequest, slug: str, note: str = "") -> tuple[int, 
     with _problems(text):
         pushed = publishing.push(actor, actor.workspace, text, slug=slug, note=note)
     warnings = [_finding(finding) for finding in checking.located(text, pushed.problems)]
-    return 201 if pushed.created else 200, {
+    body = {
         "workflow": _line(pushed.workflow), "version": pushed.version.number, "created": pushed.created,
         "added": pushed.added, "problems": warnings,
     }  # fmt: skip
+    return Status(201 if pushed.created else 200, body)
 
 
 @router.patch("/workflows/{slug:slug}", response=shapes.WorkflowLine, summary="Enable or disable a workflow")

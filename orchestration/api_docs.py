@@ -73,10 +73,9 @@ def explained() -> dict[str, tuple[int, str, str]]:
     """Collect every kind of problem: the common ones, then those of single endpoints and of the apps' refusals."""
     found = COMMON | SINGLE
     for name in REFUSALS:
-        refusals: list[Any] = list(vars(import_module(name)).values())
+        refusals: list[Any] = [kind for kind in vars(import_module(name)).values() if hasattr(kind, "slug")]
         for refusal in refusals:
-            if isinstance(refusal, type) and hasattr(refusal, "slug"):
-                found.setdefault(refusal.slug, (refusal.status, refusal.title, (refusal.__doc__ or "").strip()))
+            found.setdefault(refusal.slug, (refusal.status, refusal.title, (refusal.__doc__ or "").strip()))
     return found
 
 

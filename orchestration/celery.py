@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-
 from typing import Any
 
 from celery import Celery, bootsteps
@@ -15,7 +14,7 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
-class EngineStep(bootsteps.StartStopStep):
+class EngineStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no types
     """Starts the engine with the worker, before and whatever becomes of the connection to the broker."""
 
     def __init__(self, parent: Any, **options: Any) -> None:
@@ -23,9 +22,10 @@ class EngineStep(bootsteps.StartStopStep):
         self._worker: Any = None
 
     def start(self, parent: Any) -> None:
-        from runs.worker import Worker  # only workers need what it imports
+        from django.conf import settings
+        from django.utils.module_loading import import_string
 
-        self._worker = Worker()
+        self._worker = import_string(settings.BATON_ENGINE)()
         self._worker.start()
 
     def stop(self, parent: Any) -> None:

@@ -175,6 +175,9 @@ BATON_FAILPOINTS = ""  # test settings only: see runs/failpoints.py
 BATON_OPEN_APPROVAL = "approvals.requests.open_for_run"
 BATON_USE_APPROVAL = "approvals.requests.use"
 BATON_VOID_APPROVALS = "approvals.requests.void_for_run"
+BATON_ASKED_OF_RUN = "approvals.asked.of_run"  # for the run's page: its open requests
+BATON_WAITING_FOR_ME = "approvals.queries.count_mine"  # for the navigation
+BATON_ENGINE = "runs.worker.Worker"  # what a Celery worker starts
 BATON_HOUSEKEEPING = {  # duty -> run_once(limit) -> count
     "sealed": "orchestration.audit_chain.seal",
     "expired": "approvals.expiring.run_once",

@@ -58,5 +58,5 @@ def _unknown_effect(held: Held, ask: Ask) -> dict[str, Any]:
     return {
         "question": f"Did “{name}” happen? {ask.asked.get('question', '')}".strip(), "effect_key": key,
         "tool": tool.name if tool else "", "arguments": orjson.loads(arguments),
-        "digest": sha256(arguments).hexdigest(), "risk": "high" if tool and tool.risk == "money" else "medium",
+        "digest": sha256(arguments).hexdigest(), "risk": tool.risk if tool else "high",
     }  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 
@@ -44,9 +44,9 @@ class InputForm(forms.Form):
 def form_for(schema: Schema) -> type[InputForm]:
     """Make the form class for an input schema of type object."""
     fields = {name: field_for(name, prop, required) for name, prop, required in properties_of(schema)}
-    form = type("StartForm", (InputForm,), {"schema": schema})
+    form: Any = type("StartForm", (InputForm,), {"schema": schema})
     form.base_fields = fields  # not as attributes: a property may be called `schema` or `clean`
-    return form
+    return cast(type[InputForm], form)
 
 
 def properties_of(schema: Schema) -> list[tuple[str, Schema, bool]]:
@@ -86,7 +86,7 @@ def _text(name: str, prop: Schema, common: dict[str, Any]) -> forms.Field:
         return forms.DateTimeField(widget=widget, **{**common, "help_text": _with(common["help_text"], "In UTC.")})
     is_long = prop.get("maxLength", 0) > LONG_TEXT or prop.get("x-widget") == "textarea" or name in LONG_NAMES
     widget = _input(forms.Textarea, rows=4) if is_long else _input(forms.TextInput)
-    limits = {"min_length": prop.get("minLength"), "max_length": prop.get("maxLength")}
+    limits: dict[str, Any] = {"min_length": prop.get("minLength"), "max_length": prop.get("maxLength")}
     return forms.CharField(widget=widget, strip=False, **limits, **common)
 
 
@@ -110,7 +110,7 @@ def _yes_no(name: str, prop: Schema, common: dict[str, Any]) -> forms.Field:
         return forms.BooleanField(widget=box, **{**common, "required": False})
     said = [("", "not said"), ("true", "yes"), ("false", "no")]
     select = forms.Select(attrs={"class": "input short"}, choices=said)
-    initial = {True: "true", False: "false"}.get(common["initial"], "")  # type: ignore[call-overload]
+    initial = {True: "true", False: "false"}.get(common["initial"], "")
     return forms.TypedChoiceField(
         choices=said, coerce=lambda text: text == "true", empty_value=None, widget=select,
         **{**common, "initial": initial},

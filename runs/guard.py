@@ -22,7 +22,6 @@ from orchestration.providers import models, tools
 from orchestration.providers.base import ModelCall, ModelError, ModelReply, ToolError, ToolReply
 from runs.effects import MOST_RECEIPT_BYTES, Intent
 
-
 BOOTTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # goes on while the machine sleeps
 
 

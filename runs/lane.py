@@ -17,6 +17,7 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from django.utils.module_loading import import_string
 
 from orchestration.core.canonical import canonical
+from orchestration.core.errors import InvalidValue
 from orchestration.core.transition import Ask
 from runs.asking import described
 from runs.connections import store_on_django
@@ -61,7 +62,7 @@ def commit_with_ports(owner: RunId, held: Held, now: datetime) -> Reply:
             # The fence makes trying again safe: had the first try been committed, its event would be there.
             log.warning("Run %s: the commit failed, try %s of %s: %s", held.id, tried, TRIES, error)
             connection.close()
-        except DatabaseError as error:
+        except (DatabaseError, InvalidValue, ValueError) as error:
             return Reply(refused=str(error).splitlines()[0])
     raise OperationalError("The database stayed away.")
 

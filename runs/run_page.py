@@ -8,6 +8,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
+from django.utils.module_loading import import_string
+
 from designer import versions
 from designer.graph import Graph, graph
 from orchestration import access
@@ -71,7 +74,7 @@ def run_page(actor: Actor, run: Run, look: Look, now: datetime) -> dict[str, Any
         "usd_limit": definition.limits.usd,
         "may_cancel": not ended and run.state != RunState.CANCELLING and access.may(actor, Right.OPERATE_RUN, run),
         "cause": _cause(run, trace, definition),
-        "waits": [_wait(visit, definition) for visit in trace.visits if visit.is_open and visit.asks_people],
+        "waits": _waits(run, trace, definition),
         "views": [(view, look.query(view=view)) for view in VIEWS],
         "effects": queries.effects_of(run),
     }
@@ -133,9 +136,22 @@ def _last_failed(trace: Trace) -> Visit | None:
     return failed[-1] if failed else None
 
 
-def _wait(visit: Visit, definition: Definition) -> dict[str, Any]:
-    """Say what a run asks people: what, who may decide, since when and until when."""
+def _waits(run: Run, trace: Trace, definition: Definition) -> list[dict[str, Any]]:
+    """List what a run asks people now; the requests themselves are the approvals' and come through a port."""
+    open_visits = [visit for visit in trace.visits if visit.is_open and visit.asks_people]
+    asked = import_string(settings.BATON_ASKED_OF_RUN)(run.id) if open_visits else {}
+    return [_wait(visit, definition, asked.get((visit.path, visit.pass_number))) for visit in open_visits]
+
+
+def _wait(visit: Visit, definition: Definition, asked: Any) -> dict[str, Any]:
+    """Say what is asked: who may decide, since when and until when."""
     step = definition.step(visit.path)
     config: Mapping[str, Any] = step.config if step and step.kind == "approval" else {}
     deciders = config.get("require") or ([{"from": "approver", "count": 1}] if config else [])
-    return {"visit": visit, "deciders": deciders, "unknown": visit.waiting_for == "unknown_effect"}
+    return {
+        "visit": visit,
+        "asked": asked,
+        "until": asked.decide_by if asked else visit.wake_at,
+        "deciders": deciders,
+        "unknown": visit.waiting_for == "unknown_effect",
+    }

@@ -16,9 +16,9 @@ from orchestration.core.definition import Json
 from orchestration.core.errors import EvaluationError, InvalidValue
 from orchestration.core.scope import RunScope
 from orchestration.core.values import check, with_defaults
-from runs import hints
+from runs import hints, store_new
 from runs.attempts import MOST_OUTPUT_BYTES, unstorable
-from runs.models import Event, IdempotencyKey, Run
+from runs.models import IdempotencyKey, Run
 from runs.numbering import next_number
 from runs.plans import Compiled, compiled
 from runs.times import database_now
@@ -79,12 +79,7 @@ def accept(
 
 def _insert(actor: Actor, run: Run, idempotency_key: str | None, body: str) -> None:
     with transaction.atomic():
-        now = database_now()
-        run.accepted_at = run.due_at = now
-        run.save(force_insert=True)
-        Event.objects.create(
-            run_id=run.id, seq=1, kind="accepted", body={"run": ["queued", ""]}, epoch=0, at=now
-        )  # fmt: skip
+        store_new.insert(run, database_now())
         audit.record(actor, "run.started", run, workspace=actor.workspace, name=str(run), trigger=run.trigger)
         if idempotency_key is not None:
             IdempotencyKey.objects.create(
@@ -132,6 +127,7 @@ def _checked(compiled_: Compiled, input: Json) -> Json:
 
 def _new_run(actor: Actor, workflow: Workflow, compiled_: Compiled, input: Json, trigger: str) -> Run:
     definition = compiled_.plan.definition
+    assert workflow.live_id is not None
     return Run(
         workspace=actor.workspace, workflow=workflow, version_id=workflow.live_id, number=next_number(workflow.pk),
         key=_key(compiled_, input), tags=list(definition.tags), trigger=trigger, initiator=actor.user, input=input,

@@ -193,7 +193,8 @@ class PostgresStore:
         for row in self._rows(
             "SELECT key, run_id, path, pass, effect, arguments, state FROM runs_effect WHERE run_id = ANY(%(ids)s)", ids
         ):
-            effects[row[1]].append(EffectRow(*row[:5], bytes(row[5]), row[6]))
+            key, run_id, path, number, effect, arguments, state = row
+            effects[run_id].append(EffectRow(key, run_id, path, number, effect, bytes(arguments), state))
         return Loaded(ended, self.facts(run_ids), effects)
 
     def facts(self, run_ids: Sequence[RunId]) -> Mapping[RunId, Sequence[FactRow]]:
@@ -229,7 +230,7 @@ class PostgresStore:
 
     def _rows(self, statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         with self._connection.cursor(row_factory=tuple_row) as cursor:
-            cursor.execute(statement, values)  # type: ignore[arg-type]  # constants of this module
+            cursor.execute(statement, values)
             return cursor.fetchall()
 
 

@@ -102,7 +102,8 @@ class SqliteStore:
                 "SELECT path, pass, state, port, output, error FROM runs_steprun WHERE run_id = ? ORDER BY pass",
                 (run_id.hex,),
             ):
-                ended[run_id].append(EndedRow(run_id, *row[:4], _loads(row[4]), _loads(row[5])))
+                path, number, state, port, output, error = row
+                ended[run_id].append(EndedRow(run_id, path, number, state, port, _loads(output), _loads(error)))
             for row in self._rows(
                 "SELECT key, path, pass, effect, arguments, state FROM runs_effect WHERE run_id = ?", (run_id.hex,)
             ):

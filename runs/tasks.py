@@ -5,6 +5,6 @@ from celery import shared_task
 from runs import hints
 
 
-@shared_task(name="runs.wake")
+@shared_task(name="runs.wake")  # type: ignore[untyped-decorator]  # celery has no types
 def wake() -> None:
     hints.ring_here()

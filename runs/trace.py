@@ -53,7 +53,6 @@ class Visit:
     attempt: int = 1
     waiting_for: str = ""
     wake_at: datetime | None = None
-    request: str = ""  # the id of the approval it waits for
     port: str = ""
     reason: str = ""
     error: Mapping[str, Json] | None = None
@@ -81,7 +80,8 @@ class Trace:
         """Find a visit of the step: of this pass, else its last one."""
         of_step = [visit for visit in self.visits if visit.path == path]
         exact = [visit for visit in of_step if visit.pass_number == pass_number]
-        return (exact or of_step or [None])[-1]
+        found = exact or of_step
+        return found[-1] if found else None
 
     @property
     def latest(self) -> dict[str, Visit]:
@@ -116,10 +116,19 @@ def _spans(run: Run) -> dict[tuple[str, int], list[SpanView]]:
     found: dict[tuple[str, int], list[SpanView]] = defaultdict(list)
     columns = ("id", "path", "pass_number", "attempt", "kind", "name", "status", "started_at", "ended_at")
     rows = Span.objects.filter(run=run).order_by("started_at", "id")
-    for row in rows.values_list(*columns, *(f"attributes__{key}" for key in BRIEF)):
-        about = {key: value for key, value in zip(BRIEF, row[len(columns) :], strict=True) if value is not None}
-        span_id, path, pass_number, attempt, *rest = row[: len(columns)]
-        found[path, pass_number].append(SpanView(span_id, attempt, *rest, about))
+    for row in rows.values(*columns, *(f"attributes__{key}" for key in BRIEF)):
+        about = {key: value for key in BRIEF if (value := row[f"attributes__{key}"]) is not None}
+        span = SpanView(
+            row["id"],
+            row["attempt"],
+            row["kind"],
+            row["name"],
+            row["status"],
+            row["started_at"],
+            row["ended_at"],
+            about,
+        )
+        found[row["path"], row["pass_number"]].append(span)
     return found
 
 
@@ -166,7 +175,7 @@ def _open(
     return Visit(
         path=path, pass_number=pass_number, kind=str(body.get("kind") or (step.kind if step else "")),
         title=title_of(path, step), state=state, started_at=started, since=since, attempt=attempt,
-        waiting_for=body.get("waiting_for") or "", request=str(body.get("request") or ""),
+        waiting_for=body.get("waiting_for") or "",
         wake_at=datetime.fromisoformat(body["wake_at"]) if body.get("wake_at") else None,
         cost_microusd=sum(int(span.about.get("cost_microusd") or 0) for span in inside),
         tries=(*before, *going_on), spans=tuple(inside),

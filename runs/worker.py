@@ -12,12 +12,14 @@ import uuid
 from django.conf import settings
 
 from orchestration import clock
-from orchestration.providers import mcp
+from orchestration.providers import egress, mcp
 from orchestration.providers.io_loop import IoLoop
 from runs.connections import open_store
 from runs.engine import Engine
 
 log = logging.getLogger("baton.worker")
+
+CLOSE_SECONDS = 3.0
 
 
 class Worker:
@@ -43,4 +45,14 @@ class Worker:
         self._stopping.set()
         self._engine.stop()
         self._thread.join(settings.BATON_DRAIN_SECONDS + 5)
+        try:
+            self._io.submit(_close_ports()).result(CLOSE_SECONDS)
+        except TimeoutError:
+            log.warning("Connections to the outside did not close in time")
         self._io.stop()
+
+
+async def _close_ports() -> None:
+    """End sessions with MCP servers, which are children of this process, and idle connections."""
+    await mcp.configured().aclose()
+    await egress.shared().aclose()

@@ -260,7 +260,7 @@ class Moves(Overlay):
     def _give_up(self, step: Open, state: str, failed: Failed) -> None:
         """Leave by the error edge where there is one, else go on if the step says so, else fail the run."""
         node = self.plan.nodes[step.path]
-        costs = {"tokens": failed.tokens, "cost": failed.cost_microusd}
+        costs: dict[str, Any] = {"tokens": failed.tokens, "cost": failed.cost_microusd}
         if self.standing.closing is not None:
             return self.end(step, state, "", error=failed, **costs)
         if "error" in node.following:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
+from orchestration.core.canonical import canonical
 from orchestration.core.catalog import Catalog
 from orchestration.core.definition import Definition, Json, Step
 from orchestration.core.durations import parse_duration
@@ -100,6 +101,7 @@ class Approval(ControlKind):
     def _call(self, covered: str, scope: Scope) -> dict[str, Json]:
         config = scope.step(covered).config
         arguments = {key: scope.render(value) for key, value in config.get("arguments", {}).items()}
+        canonical(arguments)  # what can't be frozen can't be approved: refused here, with its place
         return {"step": covered, "tool": config["tool"], "arguments": arguments}
 
 

@@ -10,10 +10,12 @@ from typing import Any
 from uuid import UUID
 
 from django import template
+from django.conf import settings
 from django.templatetags.static import static
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.module_loading import import_string
 from django.utils.safestring import SafeString
 
 from orchestration import access
@@ -53,7 +55,8 @@ KIND_ICONS = {
     "guard": "shield", "rung": "list-tree",
 }  # fmt: skip
 TRIGGER_ICONS = {
-    "form": "user", "api": "braces", "schedule": "calendar", "webhook": "webhook", "event": "zap", "workflow": "workflow",
+    "form": "user", "api": "braces", "schedule": "calendar", "webhook": "webhook", "event": "zap",
+    "workflow": "workflow",
 }  # fmt: skip
 NAV = (
     ("Work", (("workflows", "Workflows", "workflow", None),
@@ -239,8 +242,15 @@ def sidebar(context: dict[str, Any]) -> dict[str, Any]:
         "tokens_url": _address("tokens", actor) if actor else "",
         "path": path,
         "csrf_token": context.get("csrf_token"),
-        "open_approvals": context.get("open_approvals"),
+        "open_approvals": _waiting_for(actor, request) if actor else 0,
     }
+
+
+def _waiting_for(actor: Actor, request: Any) -> int:
+    """Count what waits for this person, once a page: the navigation is drawn twice, wide and narrow."""
+    if not hasattr(request, "waiting_for_me"):
+        request.waiting_for_me = import_string(settings.BATON_WAITING_FOR_ME)(actor)
+    return int(request.waiting_for_me)
 
 
 def _items(actor: Actor, items: tuple, path: str) -> list[dict[str, Any]]:

@@ -34,7 +34,7 @@ def axis(scale: Scale, height: int) -> SafeString:
     """Draw the head of the lane, and define the grid that each row shows again."""
     labels = format_html_join(
         "", '<text{} x="{}" y="16">{}</text>',
-        ((mark_safe(' class="mid"') if tick.x > 2 else "", pc(max(tick.x, 0.4)), tick.label) for tick in scale.ticks),  # noqa: S308  a constant
+        ((mark_safe(' class="mid"') if tick.x > 2 else "", pc(max(tick.x, 0.4)), tick.label) for tick in scale.ticks),
     )  # fmt: skip
     folds = format_html_join(
         "", '<text class="{} t" x="{}" y="16">{}</text>',

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 from django.contrib import messages
 from django.http import HttpResponse, JsonResponse, QueryDict
@@ -87,6 +86,6 @@ def mark_of(run: Run) -> str:
 
 def _poll(params: QueryDict, run: Run) -> str:
     """Give the query string of the next look: the same tab and step, and what has been seen."""
-    wanted: Any = params.copy()
+    wanted = params.copy()
     wanted["seen"] = mark_of(run)
-    return wanted.urlencode()
+    return str(wanted.urlencode())

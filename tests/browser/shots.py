@@ -57,7 +57,8 @@ def _seeded() -> dict[str, str]:
         "workflows-empty": "/w/empty/workflows/", "workflows-long": "/w/long/workflows/",
         "workflow": f"/w/main/workflows/{workflow.slug}/", "workflow-long": f"/w/long/workflows/{odd.slug}/",
         "start": f"/w/main/workflows/{workflow.slug}/runs/new/", "run-failed": f"/w/main/runs/{failed.id}/",
-        "run-failed-step": f"/w/main/runs/{failed.id}/?step=tag_intent", "run-events": f"/w/main/runs/{failed.id}/?view=events&tab=effects",
+        "run-failed-step": f"/w/main/runs/{failed.id}/?step=tag_intent",
+        "run-events": f"/w/main/runs/{failed.id}/?view=events&tab=effects",
         "run-graph": f"/w/main/runs/{failed.id}/?view=graph&step=credit", "run-waiting": f"/w/main/runs/{waiting.id}/",
         "run-running": f"/w/main/runs/{running.id}/?step=credit", "run-long": f"/w/long/runs/{odd_run.id}/?step=score",
         "not-found": "/w/main/runs/0195aaaa-0000-7000-8000-000000000000/", "approvals": "/w/main/approvals/",
@@ -76,7 +77,7 @@ def _shoot(pages: dict[str, str]) -> None:
     from playwright.sync_api import sync_playwright
 
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with _serving() as address, sync_playwright() as running:
+    with _Serving() as address, sync_playwright() as running:
         browser = running.chromium.launch(executable_path=services.chromium(), args=["--no-sandbox", "--disable-gpu"])
         for theme in ("light", "dark"):
             for suffix, (width, height) in SIZES.items():
@@ -109,7 +110,7 @@ def _each(context, pages: dict[str, str], ending: str) -> None:
             print(f"{name}{ending}: {wide} px wider than the screen")
 
 
-class _serving:
+class _Serving:
     """Django's own live server on a free port."""
 
     def __enter__(self) -> str:

@@ -33,7 +33,7 @@ edges:
         ("first", "unheard.of", 3, 5),
         ("second", "prompt", 10, 5),
         ("nobody", "", 3, 3),
-        ("", "edges[0].to", 14, 18),
+        ("", "edges[0].to", 14, 19),
         ("", "edges[5]", 13, 1),
     ],
 )

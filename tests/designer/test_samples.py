@@ -38,6 +38,7 @@ def test_all_samples_load_with_their_models_and_tools(capsys):
 
 
 def test_loading_again_starts_no_server_and_changes_nothing(settings, tmp_path, capsys):
+    a_workspace()
     call_command("load_samples")
     before = (Version.objects.count(), AuditEvent.objects.count(), Workspace.objects.get().guard_revision)
     file = tmp_path / "servers.json"

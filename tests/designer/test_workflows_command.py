@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from django.core.management import CommandError, call_command
 
@@ -55,7 +57,8 @@ def test_the_source_is_kept_to_the_byte(write):
 
 
 def test_json_is_a_workflow_too(write):
-    text = '{"format": "baton/1", "name": "J", "steps": [{"id": "a", "kind": "set", "values": {"x": 1}}], "edges": [{"from": "start", "to": "a"}]}'
+    step, edge = {"id": "a", "kind": "set", "values": {"x": 1}}, {"from": "start", "to": "a"}
+    text = json.dumps({"format": "baton/1", "name": "J", "steps": [step], "edges": [edge]})
 
     call_command("workflows", "push", write("j.json", text), "--slug", "from-json")
 
@@ -68,7 +71,7 @@ def test_each_problem_is_a_line_with_its_place_and_its_fix(write, capsys):
     lines = capsys.readouterr().out.splitlines()
     kind, edge = (next(line for line in lines if part in line) for part in ("first.kind", "edges[1].to"))
     assert kind.startswith("broken.yaml:5:5 first.kind: ")
-    assert edge.startswith("broken.yaml:11:19 edges[1].to: ")
+    assert edge.startswith("broken.yaml:11:20 edges[1].to: ")
     assert "(" in edge
     assert not Workflow.objects.exists()
 

@@ -9,7 +9,7 @@ import pytest
 from runs.forms import form_for
 
 
-def filled(schema: dict[str, Any], **fields: str):
+def filled(schema: dict[str, Any], /, **fields: str):
     form = form_for(schema)({f"input-{name}": text for name, text in fields.items()})
     form.is_valid()
     return form

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
+from approvals.models import Request
 from orchestration.models import Workspace
 from runs.models import Fact, Run
 from tests.support.cast import a_browser, a_person, a_workspace
@@ -57,10 +58,11 @@ def test_a_waiting_run_says_who_may_decide_and_until_when(workspace, browser):
 
     html = seen(browser, page_of(run))
 
-    assert "Approve credit waits for a decision" in html
+    assert "Approve credit: Send the credit?" in html
     assert "2 of <b>security</b>, and 1 of <b>owner</b>" in html
     assert "in 3 h" in html
-    assert reverse("approvals", kwargs={"workspace": workspace.slug}) in html
+    request = Request.objects.get(run_id=run.id)
+    assert reverse("approval", kwargs={"workspace": workspace.slug, "approval": request.id}) in html
 
 
 def test_the_waterfall_shows_the_reason_of_a_branch_and_the_steps_not_reached(workspace, browser):

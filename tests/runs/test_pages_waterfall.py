@@ -55,7 +55,7 @@ def test_a_run_of_no_length_can_still_be_drawn():
     axis = scale(START, START, [])
 
     assert axis.at(START) == 0
-    assert [tick.label for tick in axis.ticks][0].startswith("0")
+    assert next(tick.label for tick in axis.ticks).startswith("0")
 
 
 def test_overlapping_work_is_busy_time_once():
@@ -108,8 +108,8 @@ def test_a_step_that_waits_to_be_tried_again_shows_its_back_off_up_to_now():
 
 
 def test_the_reason_of_a_branch_stands_beside_its_bar_on_the_side_with_room():
-    early = drawn(a_visit(0, 1, kind="branch", port="urgent", reason="0.91 >= 0.8 -> urgent")).rows[0]
-    late = drawn(a_visit(9, 10, kind="branch", port="urgent", reason="0.91 >= 0.8 -> urgent")).rows[0]
+    early = drawn(a_visit(0, 1, kind="branch", port="urgent", reason="0.91 >= 0.8 -> urgent"), lasts=4).rows[0]
+    late = drawn(a_visit(3, 4, kind="branch", port="urgent", reason="0.91 >= 0.8 -> urgent"), lasts=4).rows[0]
 
     assert (early.words.before, late.words.before) == (False, True)
     assert early.note == "urgent"

@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
+from approvals.models import Request
 from designer.models import Workflow
 from orchestration.core.states import TERMINAL
 from orchestration.ids import new_id
@@ -51,7 +52,7 @@ steps:
      require: [{from: security, count: 2}, {from: owner}]}
   - {id: credit, kind: tool, title: Issue credit, tool: billing.create_credit}
   - {id: reply, kind: tool, title: Post reply, tool: helpdesk.answer}
-  - {id: note, kind: set, title: Note it}
+  - {id: note, kind: set, title: Note it, values: {noted: "true"}}
 edges:
   - {from: start, to: tag_intent}
   - {from: start, to: score}
@@ -160,7 +161,8 @@ def a_start(workflow: Workflow, person: User | None, **columns: Any) -> Story:
     error = {"code": "invalid_output", "message": "intent is missing"}
     story.span("tag_intent", "model", "fast", 0.1, 1.6, "error", rung=1, why="the first rung", simulated=True,
                provider="simulator", model="sim-fast", prompt="Tag the intent: Our cluster was unreachable.",
-               answer="It is about an outage.", input_tokens=120, output_tokens=8, cost_microusd=900, error=error)  # fmt: skip
+               answer="It is about an outage.", input_tokens=120, output_tokens=8, cost_microusd=900,
+               error=error)  # fmt: skip
     story.span("tag_intent", "model", "fast", 1.7, 4.2, rung=2, why="stepped in on invalid_output", simulated=True,
                provider="simulator", model="sim-fast", prompt="Answer with JSON only.", answer='{"intent": "outage"}',
                input_tokens=180, output_tokens=9, cost_microusd=3100, error=None)  # fmt: skip
@@ -197,9 +199,11 @@ def a_failed_run(workflow: Workflow, person: User | None = None) -> Run:
     story.attempt("credit", 2, late + 5, late + 7.1, code="unavailable", message="HTTP 503")
     for number, start in ((1, 0.1), (2, 5), (3, 13)):
         story.span("credit", "guard", "tool.call", late + start, late + start + 0.004, "ok", number,
-                   verdict="allow", layer="grant", rule="billing.create_credit is the tool of this step", tool="billing.create_credit")  # fmt: skip
+                   verdict="allow", layer="grant", rule="billing.create_credit is the tool of this step",
+                   tool="billing.create_credit")  # fmt: skip
         story.span("credit", "tool", "billing.create_credit", late + start, late + start + 2.1, "error", number,
-                   tool="billing.create_credit", effect="keyed", arguments='{"account": "30117", "eur": 240}', answer="",
+                   tool="billing.create_credit", effect="keyed", arguments='{"account": "30117", "eur": 240}',
+                   answer="",
                    status=503, acted="no", error={"code": "unavailable", "message": "HTTP 503"})  # fmt: skip
     story.step("credit", "tool", late + 0.1, late + 15.2, "failed", attempt=3, error=error)
     story.effect("credit", "billing.create_credit", "failed", late + 13, account="30117", eur=240)
@@ -210,7 +214,12 @@ def a_waiting_run(workflow: Workflow, person: User | None = None) -> Run:
     """Make a run that waits for an approval."""
     story = a_start(workflow, person, state="needs_approval", lasts=19 * 60, waiting_for="approval", key=HOSTILE[:200],
                     cost_microusd=147_000, steps_started=6)  # fmt: skip
-    story.opened("ask", "needs_approval", 12.0, waiting_for="approval", wake_at=story.at(4 * 3600).isoformat())
+    story.opened("ask", "needs_approval", 12.0, waiting_for="approval")
+    require = [{"from": "security", "count": 2}, {"from": "owner", "count": 1}]
+    Request.objects.create(
+        workspace=workflow.workspace, kind="step", run_id=story.run.id, path="ask", question="Send the credit?",
+        digest="0" * 64, risk="medium", require=require, opened_at=story.at(12), decide_by=story.at(4 * 3600),
+    )  # fmt: skip
     return story.run
 
 
@@ -235,7 +244,8 @@ def many_runs(workflow: Workflow, person: User | None, how_many: int) -> None:
         state = states[index % len(states)]
         started = now - timedelta(minutes=7 * (how_many - index))
         rows.append(Run(
-            id=UUID(int=(int(started.timestamp() * 1000) << 80) + 7), workspace=workflow.workspace, workflow=workflow, version=workflow.live, number=next(numbers),
+            id=UUID(int=(int(started.timestamp() * 1000) << 80) + 7), number=next(numbers),
+            workspace=workflow.workspace, workflow=workflow, version=workflow.live,
             initiator=person, state=state, trigger=("api", "form", "schedule")[index % 3], input={}, seq=2,
             key=f"TCK-{88000 + index}", accepted_at=started, started_at=None if state == "queued" else started,
             ended_at=started + timedelta(seconds=21 + index) if state in TERMINAL else None,
