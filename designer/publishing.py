@@ -9,13 +9,14 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils.text import slugify
 
-from designer import checking
+from designer import checking, versions
 from designer.changing import check_slug, require
 from designer.checking import Document
 from designer.models import Definition, Draft, Version, Workflow
 from designer.refusals import NothingToPublish, Stale, Taken, Unfit
 from orchestration import access, audit
 from orchestration.access import Actor, Right
+from orchestration.core import definition as core
 from orchestration.core.definition import Json
 from orchestration.core.problems import Problem
 from orchestration.models import Workspace
@@ -99,11 +100,7 @@ def push(
     document = checking.check(workspace.pk, text)
     slug = check_slug("slug", slug) if slug is not None else _slug_of(document)
     with transaction.atomic():
-        workflow = None if only_new else Workflow.objects.filter(workspace=workspace, slug=slug).first()
-        created = workflow is None
-        if workflow is None:
-            name, description = document.definition.name, document.definition.description
-            workflow = create_workflow(actor, workspace, slug, name, description, sample=sample)
+        workflow, created = _found_or_created(actor, workspace, slug, document, sample, only_new)
         workflow = _lock(workflow)
         version, added = _publish(actor, workflow, document, note)
     return PushResult(workflow, version, created, added, document.warnings)
@@ -115,7 +112,7 @@ def set_live(actor: Actor | None, workflow: Workflow, version: Version) -> Versi
     if version.workflow_id != workflow.pk:
         raise access.Missing("Nothing here by that name.")
     with transaction.atomic():
-        _make_live(actor, _lock(workflow), version)
+        _make_live(actor, _lock(workflow), version, versions.definition_by_digest(version.definition_id))
     return version
 
 
@@ -131,6 +128,22 @@ def set_enabled(actor: Actor | None, workflow: Workflow, enabled: bool) -> Workf
     return locked
 
 
+def _found_or_created(
+    actor: Actor | None, workspace: Workspace, slug: str, document: Document, sample: bool, only_new: bool
+) -> tuple[Workflow, bool]:
+    """Find the workflow to push to, or create it; somebody else may do so at the same moment."""
+    known = Workflow.objects.filter(workspace=workspace, slug=slug)
+    if not only_new and (found := known.first()):
+        return found, False
+    definition = document.definition
+    try:
+        return create_workflow(actor, workspace, slug, definition.name, definition.description, sample=sample), True
+    except Taken:
+        if only_new:
+            raise
+        return known.get(), False
+
+
 def _publish(actor: Actor | None, workflow: Workflow, document: Document, note: str) -> tuple[Version, bool]:
     """Find or add the version of a document, make it live, and let the draft follow. The workflow's row is locked."""
     if len(note) > MAX_NOTE:
@@ -139,9 +152,7 @@ def _publish(actor: Actor | None, workflow: Workflow, document: Document, note: 
     added = version is None
     if version is None:
         version = _add_version(actor, workflow, document, note)
-    _make_live(actor, workflow, version, published=added)
-    workflow.name, workflow.description = document.definition.name, document.definition.description
-    workflow.save(update_fields=["name", "description"])
+    _make_live(actor, workflow, version, document.definition, published=added)
     _let_draft_follow(actor, workflow, document)
     return version, added
 
@@ -163,13 +174,15 @@ def _add_version(actor: Actor | None, workflow: Workflow, document: Document, no
     return version
 
 
-def _make_live(actor: Actor | None, workflow: Workflow, version: Version, published: bool = False) -> None:
-    """Point the workflow at a version. The publishing of a new one is audited by itself."""
+def _make_live(
+    actor: Actor | None, workflow: Workflow, version: Version, definition: core.Definition, published: bool = False
+) -> None:
+    """Point the workflow at a version, whose name it takes. The publishing of a new one is audited by itself."""
     if workflow.live_id == version.pk:
         return
     before = workflow.live.number if workflow.live else None
-    workflow.live = version
-    workflow.save(update_fields=["live"])
+    workflow.live, workflow.name, workflow.description = version, definition.name, definition.description
+    workflow.save(update_fields=["live", "name", "description"])
     if not published:
         _record(actor, "version.made_live", version, number=version.number, before=before)
 

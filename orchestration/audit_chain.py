@@ -157,6 +157,7 @@ def _anchor_is_old() -> bool:
 
 def _write_private(file: Path, content: str) -> None:
     """Replace the file at once, so that nobody reads half of it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
     new = file.with_suffix(f".{os.getpid()}.new")
     new.touch(mode=0o600)
     new.write_text(content)

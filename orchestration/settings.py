@@ -120,6 +120,7 @@ SESSION_COOKIE_AGE = 14 * 24 * 3600  # seconds
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "orchestration.error_pages.csrf_failure"
 SECURE_SSL_REDIRECT = SECURE
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # asked from beside this process, without TLS
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("BATON_BEHIND_PROXY") else None
@@ -177,6 +178,7 @@ BATON_USE_APPROVAL = "approvals.requests.use"
 BATON_VOID_APPROVALS = "approvals.requests.void_for_run"
 BATON_ASKED_OF_RUN = "approvals.asked.of_run"  # for the run's page: its open requests
 BATON_WAITING_FOR_ME = "approvals.queries.count_mine"  # for the navigation
+BATON_COUNT_APPROVALS = "approvals.queries.count_mine"  # of an actor: the number beside Approvals
 BATON_ENGINE = "runs.worker.Worker"  # what a Celery worker starts
 BATON_HOUSEKEEPING = {  # duty -> run_once(limit) -> count
     "sealed": "orchestration.audit_chain.seal",

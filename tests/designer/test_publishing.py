@@ -122,7 +122,7 @@ def test_rolling_back_makes_an_earlier_version_live():
 
     workflow.refresh_from_db()
     event = AuditEvent.objects.get(verb="version.made_live")
-    assert workflow.live == first
+    assert (workflow.live, workflow.description) == (first, "Says hello.")
     assert event.details == {"number": 1, "before": 2}
 
 

@@ -85,7 +85,12 @@ def test_a_join_of_any_runs_once_for_the_first_arrival() -> None:
 
 
 def test_a_failed_step_without_an_error_edge_fails_the_run_and_says_where() -> None:
-    run = run_of("steps: [{id: a, kind: noop, fails: 1}, {id: b, kind: noop}]\nedges: [{from: start, to: a}, {from: a, to: b}]")
+    run = run_of(
+        """
+        steps: [{id: a, kind: noop, fails: 1}, {id: b, kind: noop}]
+        edges: [{from: start, to: a}, {from: a, to: b}]
+        """
+    )
 
     assert run.state == "failed"
     assert run.error == {"code": "noop_failed", "message": "It was told to fail.", "step": "a"}
