@@ -10,8 +10,9 @@ from orchestration.core.definition import START, Definition, Edge
 from orchestration.core.layout import NODE_HEIGHT, NODE_WIDTH, Node, Route, layout
 from orchestration.templatetags.ui import sprite, state_word
 
-TITLE_LETTERS = 18  # that fit beside the icon
-NOTE_LETTERS = 21
+TITLE_LETTERS = 16  # that fit beside the icon
+NOTE_LETTERS = 20
+LABEL_LETTERS = 24
 NOT_REACHED = "not_reached"
 CLASS_OF_STATE = {
     "needs_approval": "now",
@@ -51,6 +52,7 @@ class GraphWire:
     label: str
     x: int
     y: int
+    anchor: str  # of the label: end where it stands to the left of its place
 
 
 @dataclass(frozen=True)
@@ -125,19 +127,35 @@ def _wire(route: Route, taken: Collection[str] | None) -> GraphWire:
     edge = route.edge
     css = "" if taken is None else "taken" if f"{edge.source}.{edge.port}>{edge.target}" in taken else "off"
     x, y = route.points[-1]
+    label_x, label_y, anchor = _label_place(route)
     return GraphWire(
         line="M" + "L".join(f"{point_x} {point_y}" for point_x, point_y in route.points),
         arrow=f"M{x} {y}l-3.5 -6l7 0z",
         css=css,
-        label=_label(edge),
-        x=route.label[0],
-        y=route.label[1],
+        label=_cut(_label(edge), LABEL_LETTERS),
+        x=label_x,
+        y=label_y,
+        anchor=anchor,
     )
+
+
+def _label_place(route: Route) -> tuple[int, int, str]:
+    """Put the name of a port where its edge has parted from the others: after the first bend, beside the line.
+
+    At the node itself there is room for one name, not for those of a branch with many cases.
+    """
+    if len(route.points) < 3:
+        x, y = route.points[-1]
+        return x + 6, y - 10, ""
+    (left, _), (x, y) = route.points[1:3]
+    if route.back:  # runs along the border of the drawing: the room is before the bend
+        return x - 6, y - 4, "end"
+    return (x + 6, y + 12, "") if left < x else (x - 6, y + 12, "end")
 
 
 def _label(edge: Edge) -> str:
     port = "" if edge.port == "done" else edge.port.replace("_", " ")
-    again = f"again, at most {edge.again.max}" if edge.again else ""
+    again = f"again, up to {edge.again.max}" if edge.again else ""
     return ", ".join(filter(None, (port, again)))
 
 

@@ -89,6 +89,8 @@ def _time_came(moves: Moves) -> bool:
         return True
     due = [step for step in moves.open_steps() if step.wake_at and step.wake_at <= moves.now]
     for step in due:
+        if moves.opened(step.path) is not step:
+            continue  # one that was due before it went back, or closed the run: this one is cancelled already
         if step.waiting_for == WaitingFor.RETRY:
             moves.retry(step)
         else:
@@ -121,7 +123,7 @@ def _effect_answered(moves: Moves, fact: facts.EffectAnswered) -> bool:
         case "happened":
             moves.settle(step, Succeeded(fact.output, reason=f"{fact.by} said that it happened"))
         case "try_again":
-            moves.retry(replace(step, generation=step.generation + 1))
+            moves.try_again(step, fact.by)
         case "skip":
             moves.end(step, StepState.SKIPPED, "done", reason=f"{fact.by} said to go on without it")
         case _:
@@ -133,13 +135,14 @@ def _worker_lost(moves: Moves, fact: facts.WorkerLost) -> bool:
     """Start over what the lost worker was performing; a `once` call that may have gone out is asked about instead."""
     lost = [step for step in moves.open_steps() if step.state == StepState.RUNNING]
     for step in lost:
-        moves.charge(step.reserved_tokens, step.reserved_microusd)  # nobody knows what it used: all of it
         failed = Failed("worker_lost", "The worker that performed this attempt was lost.", unknown=True)
         if step.path in fact.unsettled:
+            moves.charge_reserved(step)
             moves.settle(step, failed)
         elif moves.standing.closing is not None:
-            moves.end(step, StepState.CANCELLED, "", error=failed)
+            moves.drop(step, failed)
         else:
+            moves.charge_reserved(step)
             moves.abandon(step, failed)
     return bool(lost)
 

@@ -6,7 +6,6 @@ chain of control steps of any length takes no recursion.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, assert_never
 
@@ -14,20 +13,21 @@ from orchestration.core.definition import Edge, Json
 from orchestration.core.errors import EvaluationError, InvalidValue
 from orchestration.core.fingerprints import fingerprint
 from orchestration.core.outcomes import AskApproval, Blocked, Failed, Finished, Outcome, Succeeded, WaitUntil
-from orchestration.core.overlay import Overlay
 from orchestration.core.retry import next_attempt
 from orchestration.core.states import RunState, StepState, WaitingFor
 from orchestration.core.transition import Ask, AttemptEnd, Perform, StepEnd
 from orchestration.core.values import check
 from orchestration.core.view import Closing, Ended, Open
+from orchestration.core.ways import EXHAUSTED, Ways, exhausted
 
 if TYPE_CHECKING:
     from orchestration.core.plan import Node
 
+UNWANTED = "no longer wanted"
 MOST_STEPS = 10_000  # a run without a limit of its own: no diagram can loop for ever
 
 
-class Moves(Overlay):
+class Moves(Ways):
     """One transition in the making."""
 
     # Of the run
@@ -43,6 +43,10 @@ class Moves(Overlay):
             self.standing = replace(
                 standing, tokens=standing.tokens + tokens, cost_microusd=standing.cost_microusd + microusd
             )
+
+    def charge_reserved(self, step: Open) -> None:
+        """Charge an attempt whose answer will not be read: nobody knows what it used, so all of it."""
+        self.charge(step.reserved_tokens, step.reserved_microusd)
 
     def close(self, closing: Closing) -> None:
         """Head for this end: start nothing more, cancel what waits, interrupt what runs and let it settle."""
@@ -89,7 +93,8 @@ class Moves(Overlay):
             self._write_variables(node, outcome.output)
         except (EvaluationError, InvalidValue) as error:
             del self.transition.ended[step.path]
-            return self.fail(step, Failed("invalid_variable", str(error)))
+            tokens, cost = outcome.tokens, outcome.cost_microusd
+            return self.fail(step, Failed("invalid_variable", str(error), tokens=tokens, cost_microusd=cost))
         return self.end(step, StepState.SUCCEEDED, outcome.port, output=outcome.output, reason=outcome.reason,
                         tokens=outcome.tokens, cost=outcome.cost_microusd)  # fmt: skip
 
@@ -99,7 +104,7 @@ class Moves(Overlay):
             return self._park(step, failed)
         failures = step.failures + 1
         at = next_attempt(self.plan.nodes[step.path].step.retry, failures, failed, self.now)
-        if at is not None and self.standing.closing is None:
+        if at is not None and self.standing.closing is None and not self._is_control(step):
             self._end_attempt(step, "failed", failed)
             return self._reopen(
                 step, StepState.WAITING, wake_at=at, waiting_for=WaitingFor.RETRY, failures=failures,
@@ -112,20 +117,30 @@ class Moves(Overlay):
         self._give_up(step, StepState.BLOCKED, Failed(blocked.code, blocked.message))
 
     def wait(self, step: Open, outcome: WaitUntil) -> None:
-        self._reopen(
+        if self.standing.closing is not None:
+            return self.end(step, StepState.CANCELLED, "", reason=UNWANTED)
+        return self._reopen(
             step, StepState.WAITING, wake_at=outcome.at, waiting_for=WaitingFor.TIMER, output=outcome.output
         )  # fmt: skip
 
     def ask(self, step: Open, outcome: AskApproval) -> None:
+        if self.standing.closing is not None:
+            return self.end(step, StepState.CANCELLED, "", reason=UNWANTED)
         self.transition.asks.append(
             Ask(step.path, step.pass_number, "step", outcome.request, outcome.decide_by)
         )  # fmt: skip
-        self._reopen(step, StepState.NEEDS_APPROVAL, waiting_for=WaitingFor.APPROVAL)
+        return self._reopen(step, StepState.NEEDS_APPROVAL, waiting_for=WaitingFor.APPROVAL)
 
     def retry(self, step: Open) -> None:
         """Start the next attempt."""
         self._reopen(step, StepState.RUNNING, attempt=step.attempt + 1)
         self.transition.performs.append(Perform(step.path, step.pass_number, step.attempt + 1))
+
+    def try_again(self, step: Open, by: str) -> None:
+        """Start the next attempt of a call of unknown outcome, as a new effect: a person asked for it."""
+        failed = Failed("unknown_effect", f"Nobody knows what became of it; {by} said to try again.")
+        self._end_attempt(step, "failed", failed)
+        self.retry(replace(step, generation=step.generation + 1))
 
     def abandon(self, step: Open, failed: Failed) -> None:
         """Start over an attempt whose worker was lost; it doesn't count as a failure of the step."""
@@ -134,8 +149,8 @@ class Moves(Overlay):
 
     def drop(self, step: Open, failed: Failed) -> None:
         """End a step at once, whatever it is at."""
-        self.transition.voids.append(step.path)
-        self.end(step, StepState.CANCELLED, "", error=failed)
+        self._withdraw(step)
+        self._end_unread(step, error=failed)
 
     def end(
         self, step: Open, state: str, port: str, *, output: Json = None, reason: str = "",
@@ -145,9 +160,10 @@ class Moves(Overlay):
         node = self.plan.nodes[step.path]
         described = {"code": error.code, "message": error.message} if error else None
         again = self._again(node, port)
-        if again and self._exhausted(again):
-            message = f"The way back to {again.target} has been taken as often as it may be."
-            return self._give_up(step, StepState.FAILED, Failed("again_exhausted", message))
+        if again and self._is_exhausted(again):
+            if error is None or error.code != EXHAUSTED:
+                return self._give_up(step, StepState.FAILED, exhausted(again, error, tokens, cost))
+            again = None  # it leaves by what else this port leads to
         self.transition.open[step.path] = None
         self.transition.ended[step.path] = Ended(step.pass_number, state, port, output, described)
         self.transition.rows.append(StepEnd(
@@ -164,13 +180,6 @@ class Moves(Overlay):
 
     # Edges, joins and going back
 
-    def _arrive(self, edge: Edge, taken: bool) -> None:
-        done = self.counts(edge.target)
-        self.transition.counts[edge.target] = (done[0] + taken, done[1] + (not taken))
-        if taken:
-            self.note("taken", f"{edge.source}.{edge.port}>{edge.target}")
-        self.ready.append(edge.target)
-
     def _consider(self, step_id: str) -> None:
         """Run the step if enough of its edges are taken, skip it if they no longer can be, else leave it."""
         if self.standing.closing is not None or self.ended(step_id) or self.opened(step_id):
@@ -182,58 +191,44 @@ class Moves(Overlay):
         else:
             decided = taken + skipped >= node.incoming
             runs, skips = decided and taken > 0, decided and taken == 0
-        if runs or step_id in self.forced:
+        if runs and node.races and self._has_lost(node):
+            self._skip(node, "another branch was first")
+        elif runs or step_id in self.forced:
             self.forced.discard(step_id)
             self._start(node)
         elif skips:
             self._skip(node, "no edge to it was taken")
 
-    def _again(self, node: Node, port: str) -> Edge | None:
-        if not port or self.standing.closing is not None:
-            return None
-        return next((edge for edge in node.following.get(port, ()) if edge.again), None)
-
-    def _exhausted(self, edge: Edge) -> bool:
-        assert edge.again is not None
-        key = str(edge)
-        return self.transition.again.get(key, self.view.again.get(key, 0)) >= edge.again.max
-
     def _go_back(self, edge: Edge) -> None:
-        """Start a new pass from the edge's target: its region is undecided again, arrivals from outside stay."""
-        region, transition, key = self.plan.region(edge.target), self.transition, str(edge)
-        transition.again[key] = transition.again.get(key, self.view.again.get(key, 0)) + 1
+        """Start a new pass from the edge's target; what is open in its region is cancelled."""
+        region = self.plan.region(edge.target)
         for step in self.open_steps():
             if step.path in region:
                 self._cancel(step, at_once=True)
-        for step_id in region:
-            transition.passes[step_id] = self.pass_of(step_id) + 1
-            if step_id in transition.ended:
-                transition.previous[step_id] = transition.ended.pop(step_id)
-        transition.reset |= region
-        for step_id in region:
-            transition.counts[step_id] = self.count_from_outside(step_id, region)
-        self.ready = deque(step_id for step_id in self.ready if step_id not in region)
-        self.note("again", [key, transition.again[key]])
-        self.forced.add(edge.target)
-        self.ready.append(edge.target)
+        self._reset(edge, region)
 
     # Steps
 
     def _start(self, node: Node) -> None:
         step_id, limit = node.step.id, self.plan.definition.limits.steps or MOST_STEPS
         opened = Open(step_id, self.pass_of(step_id), 1, StepState.RUNNING, self.now, self.now)
+        if message := self.out_of_time():
+            return self.close(Closing(RunState.TIMED_OUT, {"code": "timed_out", "message": message}))
         if node.step.run_if is not None and not self._runs_if(node, opened):
             return None
+        if self.standing.steps_started >= limit:
+            return self.block(opened, Blocked("limit_steps", f"The run has started its {limit} steps."))
         self.standing = replace(self.standing, steps_started=self.standing.steps_started + 1)
         if node.needed and node.step.cancel_rest:
             self._cancel_losers(step_id)
-        if self.standing.steps_started > limit:
-            return self.block(opened, Blocked("limit_steps", f"The run has started its {limit} steps."))
-        if not hasattr(node.kind, "decide"):
+        if not self._is_control(opened):
             self.transition.open[step_id] = opened
             self.note("opened", [step_id, opened.pass_number, 1, opened.state])
             return self.transition.performs.append(Perform(step_id, opened.pass_number, 1))
         return self.settle(opened, self._control(node))
+
+    def _is_control(self, step: Open) -> bool:
+        return hasattr(self.plan.nodes[step.path].kind, "decide")
 
     def _control(self, node: Node) -> Outcome:
         try:
@@ -263,7 +258,7 @@ class Moves(Overlay):
         costs: dict[str, Any] = {"tokens": failed.tokens, "cost": failed.cost_microusd}
         if self.standing.closing is not None:
             return self.end(step, state, "", error=failed, **costs)
-        if "error" in node.following:
+        if "error" in node.following and (failed.code != EXHAUSTED or self._leads_on(node, "error")):
             return self.end(step, state, "error", error=failed, reason=failed.message, **costs)
         if node.step.on_error != "fail":
             output = node.step.on_error.get("value") if not isinstance(node.step.on_error, str) else None
@@ -277,7 +272,8 @@ class Moves(Overlay):
         asked = {"question": failed.message, "code": failed.code}
         self.transition.asks.append(Ask(step.path, step.pass_number, "unknown_effect", asked))
         if self.standing.closing is not None:
-            return self.end(step, StepState.CANCELLED, "", error=replace(failed, code="unknown_effect"))
+            return self.end(step, StepState.CANCELLED, "", error=replace(failed, code="unknown_effect"),
+                            tokens=failed.tokens, cost=failed.cost_microusd)  # fmt: skip
         return self._reopen(
             step, StepState.NEEDS_APPROVAL, waiting_for=WaitingFor.UNKNOWN_EFFECT, reserved_tokens=0,
             reserved_microusd=0,
@@ -296,26 +292,28 @@ class Moves(Overlay):
 
     def _cancel(self, step: Open, at_once: bool = False) -> None:
         """Cancel a step: one that waits ends now, one that runs is interrupted and, unless `at_once`, awaited."""
-        running = step.state == StepState.RUNNING
-        if running:
-            self.transition.interrupts.append(Perform(step.path, step.pass_number, step.attempt))
-        else:
-            self.transition.voids.append(step.path)
-        if at_once or not running:
-            self.end(step, StepState.CANCELLED, "", reason="no longer wanted")
+        left = self._withdraw(step)
+        if at_once or not left:
+            self._end_unread(step, reason=UNWANTED)
+
+    def _end_unread(self, step: Open, **why: Any) -> None:
+        self.charge_reserved(step)
+        self.end(
+            step, StepState.CANCELLED, "", tokens=step.reserved_tokens, cost=step.reserved_microusd, **why
+        )  # fmt: skip
 
     def _cancel_losers(self, step_id: str) -> None:
         for step in self.open_steps():
-            if step_id in self.plan.region(step.path):
+            if step_id in self.plan.nodes[step.path].races:
                 self._cancel(step, at_once=True)
 
     def _write_variables(self, node: Node, output: Json) -> None:
         if not node.step.writes:
             return
-        scope, written = self.scope(), dict(self.variables())
+        scope, written = self.scope(), {}
         for name, source in node.step.writes.items():
-            value = scope.evaluate(source)
-            check(value, self.plan.definition.variables[name].schema, f"vars.{name}")
-            written[name] = value
+            written[name] = scope.evaluate(source)
+            check(written[name], self.plan.definition.variables[name].schema, f"vars.{name}")
+        self.transition.variables = {**self.variables(), **written}
+        for name, value in written.items():
             self.note("variables", [name, fingerprint(value)])
-        self.transition.variables = written

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestration.core.catalog import Catalog
@@ -27,6 +27,7 @@ class Node:
     needed: int  # taken edges that let it run: 0 means every edge decided and at least one taken (join: all)
     following: Mapping[str, tuple[Edge, ...]]  # port -> edges
     edges: tuple[Edge, ...]  # all that leave it
+    races: tuple[str, ...] = ()  # joins further on that cancel what comes too late for them
 
 
 class Plan:
@@ -44,6 +45,7 @@ class Plan:
         self.first = tuple(leaving[START])
         self.sources = _sources(definition)
         self._regions: dict[str, frozenset[str]] = {}
+        self._note_races()
         self._expressions: dict[str, Expression] = {}
         self._templates: dict[str | int, Template] = {}
 
@@ -66,6 +68,12 @@ class Plan:
         if compiled is None:
             compiled = self._templates[known] = Template.compile(value, self.environment)
         return compiled
+
+    def _note_races(self) -> None:
+        joins = [node.step.id for node in self.nodes.values() if node.needed and node.step.cancel_rest]
+        for step_id, node in self.nodes.items() if joins else ():
+            races = tuple(join for join in joins if join != step_id and join in self.region(step_id))
+            self.nodes[step_id] = replace(node, races=races)
 
     def _reach(self, target: str) -> frozenset[str]:
         reached, to_visit = {target}, [target]

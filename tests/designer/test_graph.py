@@ -31,7 +31,7 @@ def test_a_definition_is_drawn_with_its_titles_kinds_and_ports():
 
     nodes = {node.id: node for node in drawn.nodes}
     assert (nodes["look"].title, nodes["choose"].title, nodes["choose"].note) == ("Look at it", "Choose", "Branch")
-    assert {wire.label for wire in drawn.wires} == {"", "urgent", "else", "error, again, at most 3"}
+    assert {wire.label for wire in drawn.wires} == {"", "urgent", "else", "error, again, up to 3"}
     assert {node.state for node in drawn.nodes} == {""}
     assert {wire.css for wire in drawn.wires} == {""}
 

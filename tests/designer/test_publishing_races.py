@@ -59,12 +59,11 @@ def test_the_same_document_pushed_at_once_is_one_version():
 
 def test_of_many_edits_of_one_draft_revision_one_is_saved():
     workflow = a_workflow()
-    edits = [
-        lambda text=a_document(greeting=f"hello {number}"): publishing.save_draft(None, workflow, text, revision=1)
-        for number in range(THREADS)
-    ]
 
-    results = at_once(edits)
+    def editing(greeting):
+        return lambda: publishing.save_draft(None, workflow, a_document(greeting=greeting), revision=1)
+
+    results = at_once([editing(f"hello {number}") for number in range(THREADS)])
 
     assert sum(isinstance(result, Stale) for result in results) == THREADS - 1
     workflow.draft.refresh_from_db()
