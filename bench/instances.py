@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import re
 import shutil
 import signal
@@ -18,7 +17,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +58,10 @@ class Process:
             opened.seek(self._seen)
             return opened.read()
 
+    def send(self, number: int) -> None:
+        """Send a signal to the whole group."""
+        os.killpg(self._popen.pid, number)
+
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._popen.pid, signal.SIGKILL)
@@ -85,10 +88,11 @@ class Instance:
         self.data.mkdir(parents=True)
         port = services.free_port()
         self.url = f"http://127.0.0.1:{port}"
-        self.env = environment(
-            BATON_DATA=str(self.data), PORT=str(port), BATON_URL=self.url, DJANGO_SETTINGS_MODULE="bench.settings",
-            BATON_ADMIN_PASSWORD="only for a chaos run", **settings,
-        )  # fmt: skip
+        own = {
+            "BATON_DATA": str(self.data), "PORT": str(port), "BATON_URL": self.url,
+            "BATON_ADMIN_PASSWORD": "only for a bench", "DJANGO_SETTINGS_MODULE": "bench.settings",
+        }  # fmt: skip
+        self.env = environment(**{**own, **settings})
         self.processes: dict[str, Process] = {}
 
     def manage(self, *arguments: str, seconds: float = START_SECONDS) -> subprocess.CompletedProcess[str]:
@@ -139,7 +143,7 @@ class Embedded(Instance):
     def start(self, failpoint: str = "") -> None:
         self.spawn("web", [sys.executable, "manage.py", "serve"], failpoint)
 
-    def choose(self, dice: random.Random) -> list[str]:
+    def victims(self, number: int) -> list[str]:
         return ["web"]
 
     def revive(self, failpoint: str = "") -> None:
@@ -180,16 +184,18 @@ class Cluster(Instance):
             raise RuntimeError(f"prepare failed:\n{done.stdout}{done.stderr}")
         self.revive()
 
-    def revive(self, failpoint: str = "") -> None:
-        """Start what does not run; the first worker that is started gets the failpoint."""
+    def revive(self, failpoint: str = "", names: Sequence[str] = ()) -> None:
+        """Start what does not run, of all or of these; the first worker that is started gets the failpoint."""
         for name, service in self.NAMES.items():
-            if name not in self.processes or not self.processes[name].alive:
+            wanted = not names or name in names
+            if wanted and (name not in self.processes or not self.processes[name].alive):
                 own = failpoint if service == "worker" else ""
                 self.spawn(name, list(self._services[service]["command"]), own)
                 failpoint = "" if own else failpoint
 
-    def choose(self, dice: random.Random) -> list[str]:
-        return dice.choice([["worker-1"], ["worker-2"], ["worker-1", "worker-2"], list(self.NAMES)])
+    def victims(self, number: int) -> list[str]:
+        """Say who dies at this kill: everything and single processes in turn, so that few kills have some of each."""
+        return [["worker-1", "worker-2"], ["worker-1"], list(self.NAMES), ["worker-2"]][number % 4]
 
     def unsettled(self, killed: list[str]) -> set[str]:
         time.sleep(SETTLE_SECONDS)

@@ -108,7 +108,7 @@ class Round:
         if number in self._flush_at and instance.flush():
             self.figures.broker_flushes += 1
             self._history.note("flushall")
-        victims = instance.choose(dice)
+        victims = instance.victims(number)
         if self._armed:
             self._wait(lambda: any(not p.alive for p in instance.processes.values()), FAILPOINT_WAIT_SECONDS)
             victims = [name for name, process in instance.processes.items() if not process.alive] or victims

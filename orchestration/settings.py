@@ -178,7 +178,6 @@ BATON_USE_APPROVAL = "approvals.requests.use"
 BATON_VOID_APPROVALS = "approvals.requests.void_for_run"
 BATON_ASKED_OF_RUN = "approvals.asked.of_run"  # for the run's page: its open requests
 BATON_WAITING_FOR_ME = "approvals.queries.count_mine"  # for the navigation
-BATON_COUNT_APPROVALS = "approvals.queries.count_mine"  # of an actor: the number beside Approvals
 BATON_ENGINE = "runs.worker.Worker"  # what a Celery worker starts
 BATON_HOUSEKEEPING = {  # duty -> run_once(limit) -> count
     "sealed": "orchestration.audit_chain.seal",

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial, wraps
+from functools import cache, wraps
 from typing import Any, cast
 
-from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -128,10 +127,8 @@ def conflict(request: HttpRequest, message: str) -> HttpResponse:
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    """Give the base templates the actor, whose page it is, and how many requests wait for them (asked when shown)."""
-    actor = getattr(request, "actor", None)
-    count = import_string(settings.BATON_COUNT_APPROVALS)
-    return {"actor": actor, "open_approvals": cache(partial(count, actor))}
+    """Give the base templates the actor: whose page it is and what they may open."""
+    return {"actor": getattr(request, "actor", None)}
 
 
 def root(request: HttpRequest) -> HttpResponse:
