@@ -12,7 +12,6 @@ from orchestration.core.catalog import Tool
 from orchestration.core.definition import Json
 from orchestration.core.transition import Ask
 from orchestration.providers.base import HttpTarget, McpTarget
-from runs.effects import effect_key
 from runs.held import Held
 
 
@@ -22,18 +21,19 @@ def described(held: Held, ask: Ask) -> dict[str, Any]:
         return _unknown_effect(held, ask)
     asked = {**ask.asked, "action": None}
     if call := ask.asked.get("call"):
-        asked["action"] = _action(held, call)
+        asked["action"] = action(held, call["step"], call["arguments"])
     return asked
 
 
-def _action(held: Held, call: dict[str, Json]) -> dict[str, Json]:
-    """Describe the covered call: the tool as it is registered now, where it goes, and the resolved arguments."""
-    tool = held.compiled.catalog.tools.get(call["tool"])
+def action(held: Held, covered: str, arguments: Json) -> dict[str, Json]:
+    """Describe a covered call: the tool as it is registered now, where it goes, and the resolved arguments."""
+    name = held.compiled.plan.nodes[covered].step.config["tool"]
+    tool = held.compiled.catalog.tools.get(name)
     connection, host = _where(tool)
     return {
-        "tool": call["tool"], "title": tool.title if tool else "", "risk": tool.risk if tool else "write",
+        "tool": name, "title": tool.title if tool else "", "risk": tool.risk if tool else "write",
         "effect": tool.effect if tool else "once", "definition_hash": tool.definition_hash if tool else "",
-        "connection": connection, "host": host, "arguments": call["arguments"], "step": call["step"],
+        "connection": connection, "host": host, "arguments": arguments, "step": covered,
     }  # fmt: skip
 
 
@@ -49,11 +49,8 @@ def _where(tool: Tool | None) -> tuple[str, str]:
 def _unknown_effect(held: Held, ask: Ask) -> dict[str, Any]:
     step = held.compiled.plan.nodes[ask.path].step
     tool = held.compiled.catalog.tools.get(step.config.get("tool", ""))
-    in_doubt = next((row for row in held.effects.values() if row.path == ask.path and row.state != "confirmed"), None)
-    opened = held.view.active.get(ask.path)
-    key = effect_key(held.claimed.workspace_id, held.id, opened) if opened else in_doubt.key if in_doubt else ""
-    known = held.effects.get(key) or in_doubt
-    arguments = known.arguments if known else b"{}"
+    known = held.in_doubt(ask.path, ask.pass_number)
+    key, arguments = (known.key, known.arguments) if known else ("", b"{}")
     name = tool.title or tool.name if tool else ask.path
     return {
         "question": f"Did “{name}” happen? {ask.asked.get('question', '')}".strip(), "effect_key": key,

@@ -6,6 +6,7 @@ import sqlite3
 from datetime import timedelta
 from typing import Any
 
+import django.db
 import orjson
 import psycopg
 from django.conf import settings
@@ -16,10 +17,16 @@ from runs.store import Store
 from runs.store_postgres import PostgresStore
 from runs.store_sqlite import SqliteStore
 
-LOST: tuple[type[Exception], ...] = (psycopg.OperationalError, psycopg.InterfaceError, sqlite3.OperationalError)
+# The database is away, or can't do it now: the same again may well succeed. Caught after REFUSED.
+LOST: tuple[type[Exception], ...] = (
+    psycopg.OperationalError, psycopg.InterfaceError, sqlite3.OperationalError, django.db.OperationalError,
+    django.db.InterfaceError,
+)  # fmt: skip
+# It is the values that it won't take. Nothing else: a column that is missing is no fault of the run.
 REFUSED: tuple[type[Exception], ...] = (
-    psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError, sqlite3.IntegrityError, sqlite3.DataError,
-    sqlite3.InterfaceError, sqlite3.ProgrammingError, TypeError, ValueError, OverflowError,
+    psycopg.DataError, psycopg.IntegrityError, psycopg.errors.CardinalityViolation,
+    psycopg.errors.ProgramLimitExceeded, sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError,
+    django.db.DataError, django.db.IntegrityError, TypeError, ValueError, OverflowError,
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from orchestration.core.canonical import digest
 from orchestration.core.definition import Json
 from orchestration.core.view import Open
-from runs.store import RunId
+from runs.store import EffectRow, RunId
 
 MOST_RECEIPT_BYTES = 8192
 
@@ -31,7 +31,8 @@ class Intent:
     tool: str
     effect: str  # keyed | once
     arguments: bytes
-    approval: str = ""  # the request whose frozen bytes these are
+    approval: str = ""  # the request that allows it
+    uses: bool = False  # it is to be used with the commit of this intent; a call that was sent before has used it
 
 
 def effect_key(workspace_id: int, root_run: RunId, step: Open, ordinal: int = 0) -> str:
@@ -47,6 +48,14 @@ def intent_row(intent: Intent, now: datetime) -> dict[str, Any]:
         "digest": sha256(intent.arguments).hexdigest(), "state": "intended", "approval": intent.approval or None,
         "intended_at": now,
     }  # fmt: skip
+
+
+def entered(intent: Intent) -> EffectRow:
+    """Give the ledger's row as it stands once the intent is committed."""
+    step = intent.step
+    return EffectRow(
+        intent.key, intent.run_id, step.path, step.pass_number, intent.effect, intent.arguments, "intended"
+    )  # fmt: skip
 
 
 def settlement_row(run_id: RunId, key: str, state: str, receipt: Json, now: datetime) -> dict[str, Any]:

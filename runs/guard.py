@@ -7,13 +7,13 @@ lets out exactly what was judged: those models, that tool, those bytes, and only
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from orchestration.core.canonical import canonical
 from orchestration.core.catalog import Catalog
 from orchestration.core.definition import Definition, Json, Limits, Step
 from orchestration.core.view import Standing
@@ -129,7 +129,8 @@ class LeaseLost(ToolError):
     """The worker no longer holds the run, so nothing may leave."""
 
     def __init__(self) -> None:
-        super().__init__("lease_lost", "The worker's lease on the run ended before the call.", acted="no")
+        message = "The worker's lease on the run ended before the call."
+        super().__init__("lease_lost", message, acted="no", retryable=True)
 
 
 class Door:
@@ -177,7 +178,11 @@ class Door:
 
 
 def _receipt(reply: ToolReply) -> Json:
-    whole = canonical(reply.value)
+    """Keep the answer, or its beginning. Never raises: the other side has acted."""
+    try:
+        whole = json.dumps(reply.value, ensure_ascii=False).encode(errors="replace")
+    except (TypeError, ValueError, RecursionError) as error:
+        return {"status": reply.status, "problem": f"The answer can't be kept: {error}"}
     if len(whole) <= MOST_RECEIPT_BYTES:
         return {"status": reply.status, "value": reply.value}
     return {"status": reply.status, "bytes": len(whole), "beginning": whole[:1024].decode(errors="replace")}

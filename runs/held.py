@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from orchestration.core.definition import Json
 from orchestration.core.scope import RunScope
 from orchestration.core.transition import Ask, Perform, StepEnd, Transition
 from orchestration.core.view import Ended, View
 from orchestration.kinds.base import Job, SpanRecord
-from runs.effects import Intent, intent_row
+from runs.effects import Intent, entered, intent_row, settlement_row
 from runs.guard import Door, Verdict
 from runs.plans import Compiled
 from runs.store import Claimed, EffectRow, RunId, Write, run_columns
@@ -43,6 +44,7 @@ class Held:
     lease_ends: float  # by this machine's boot clock: nothing leaves after it
     taken_at: float  # monotonic
     alone: bool = False  # claimed alone: a worker has died with it
+    is_broken: bool = False  # its failing is all that is still to be written
     in_flight: dict[Attempt, Prepared] = field(default_factory=dict)
     # For the next commit
     write: Write | None = None
@@ -50,6 +52,7 @@ class Held:
     asks: list[Ask] = field(default_factory=list)
     voids: list[str] = field(default_factory=list)
     interrupts: list[Attempt] = field(default_factory=list)
+    settlements: dict[str, dict[str, Any]] = field(default_factory=dict)  # by effect key
     progress: bool = False
 
     @property
@@ -68,7 +71,7 @@ class Held:
     @property
     def needs_ports(self) -> bool:
         """Say whether the commit must call other apps, and so goes by Django's connection."""
-        uses = any(one.intent and one.intent.approval for one in self.prepared)
+        uses = any(one.intent and one.intent.uses for one in self.prepared)
         return bool(self.asks or self.voids or uses)
 
     def scope(self, now: datetime) -> RunScope:
@@ -77,6 +80,12 @@ class Held:
 
     def readable(self, step_id: str) -> Ended | None:
         return self.view.ended.get(step_id) or self.view.previous.get(step_id)
+
+    def in_doubt(self, path: str, pass_number: int) -> EffectRow | None:
+        """Find the call of a step whose outcome is not settled; the latest one."""
+        rows = [row for row in self.effects.values() if (row.path, row.pass_number) == (path, pass_number)]
+        open_ones = [row for row in rows if row.state in ("intended", "unknown")]
+        return open_ones[-1] if open_ones else None
 
     def begin_write(self) -> Write:
         if self.write is None:
@@ -102,6 +111,13 @@ class Held:
         self.interrupts += [(one.path, one.pass_number, one.attempt) for one in transition.interrupts]
         self.view.apply(transition)
 
+    def note_settlement(self, key: str, state: str, receipt: Json, now: datetime) -> None:
+        """Add what became of an effect to the next commit, and take it over."""
+        self.begin_write()
+        self.settlements[key] = settlement_row(self.id, key, state, receipt, now)
+        if known := self.effects.get(key):
+            self.effects[key] = replace(known, state=state)
+
     def note_spans(self, attempt: Attempt, spans: tuple[SpanRecord, ...]) -> None:
         path, pass_number, number = attempt
         self.begin_write().spans += [
@@ -116,14 +132,24 @@ class Held:
         write = self.begin_write()
         due_at = None if self.keeps else self.view.next_due(self.compiled.plan)
         write.run = run_columns(self.view, keep=self.keeps, due_at=due_at, progress=self.progress)
-        write.intents = [intent_row(one.intent, now) for one in self.prepared if one.intent]
+        self.enter_intents(now)
         write.guard = self.compiled.catalog.revision if self.prepared else None
         return write
+
+    def enter_intents(self, now: datetime) -> None:
+        """Put the calls about to go out into the write. One that is sent again is not settled by its last attempt."""
+        intents = [one.intent for one in self.prepared if one.intent]
+        again = {intent.key for intent in intents}
+        write = self.begin_write()
+        write.intents = [intent_row(intent, now) for intent in intents]
+        write.settlements = [row for key, row in self.settlements.items() if key not in again]
 
     def written(self) -> list[Prepared]:
         """Forget what was committed; give the attempts that may start now."""
         ready, self.prepared = self.prepared, []
-        self.write, self.asks, self.voids, self.progress = None, [], [], False
+        self.effects.update({one.intent.key: entered(one.intent) for one in ready if one.intent})
+        self.alone = self.alone and not self.progress
+        self.write, self.asks, self.voids, self.settlements, self.progress = None, [], [], {}, False
         return ready
 
     def _step_row(self, row: StepEnd, now: datetime) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runs.connections import LOST, REFUSED
@@ -17,7 +17,7 @@ from runs.store import RunId, Store, Write
 
 log = logging.getLogger("baton.journal")
 
-LONGEST_PAUSE_SECONDS = 2.0
+SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 2.0
 
 
 @dataclass(slots=True)
@@ -37,31 +37,46 @@ class Journal:
     @property
     def store(self) -> Store:
         """The connected store; waits for the database as long as it takes. Raises Stopped when the worker stops."""
-        pause = 0.05
+        pause = SHORTEST_PAUSE_SECONDS
         while self._store is None:
             try:
                 self._store = self._connect()
             except LOST as error:
                 log.warning("The database can't be reached, trying again: %s", error)
-                if self._stopping.wait(pause):
-                    raise Stopped from error
-                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                pause = self._pause(pause, error)
         return self._store
 
     def commit(self, writes: Sequence[Write]) -> Result:
-        """Write all that can be written; what is in neither `written` nor `refused` was fenced."""
-        result = Result()
-        try:
-            replied = self.store.commit(self._owner, writes)
-        except REFUSED as error:
-            self._one_by_one(writes, error, result)
-        except LOST as error:
-            self.lose(error)
-            self._make_good(writes, result)
-        else:
-            result.written |= replied.runs
-            result.called |= replied.called
+        """Write all that can be written; what is in neither `written` nor `refused` was fenced.
+
+        While the database is away this waits, and then writes what is missing. Raises Stopped.
+        """
+        result, missing, pause = Result(), list(writes), 0.0
+        while missing:
+            try:
+                replied = self.store.commit(self._owner, missing)
+            except REFUSED as error:
+                self._one_by_one(missing, error, result)
+            except LOST as error:
+                self.lose(error)
+                pause = self._pause(pause, error)
+                missing = self._missing(missing, result)
+                continue
+            else:
+                result.written |= replied.runs
+                result.called |= replied.called
+            break
         return result
+
+    def standing(self, run_ids: Sequence[RunId]) -> Mapping[RunId, tuple[int, int]]:
+        """Give (epoch, seq) of runs, waiting for the database where it is away. Raises Stopped."""
+        pause = 0.0
+        while True:
+            try:
+                return self.store.standing(run_ids)
+            except LOST as error:
+                self.lose(error)
+                pause = self._pause(pause, error)
 
     def lose(self, error: Exception) -> None:
         """Drop the connection; the next use opens another."""
@@ -81,32 +96,34 @@ class Journal:
     def _one_by_one(self, writes: Sequence[Write], error: Exception, result: Result) -> None:
         if len(writes) == 1:
             log.error("Run %s could not be written: %s", writes[0].run_id, error)
-            result.refused[writes[0].run_id] = str(error).splitlines()[0]
+            result.refused[writes[0].run_id] = first_line(error)
             return
         for write in writes:
             self._add(result, self.commit([write]))
 
-    def _make_good(self, writes: Sequence[Write], result: Result) -> None:
-        """Find out what a commit without an answer did. A row at our epoch and our event was written by it."""
-        standing: dict[RunId, tuple[int, int]] = {}
-        while not standing:
-            try:
-                standing = dict(self.store.standing([write.run_id for write in writes]))
-            except LOST as error:
-                self.lose(error)
-                if self._stopping.wait(0.1):
-                    raise Stopped from error
-        done = [w for w in writes if w.events and standing.get(w.run_id) == (w.epoch, w.run["seq"])]
-        result.written |= {write.run_id for write in done}
-        result.called |= result.written  # perhaps: looking costs nothing
-        missing = [w for w in writes if w not in done and standing.get(w.run_id) == (w.epoch, w.seq_from)]
-        if missing:
-            self._add(result, self.commit(missing))
+    def _missing(self, writes: Sequence[Write], result: Result) -> list[Write]:
+        """Find out what a commit without an answer did; give what is still to be written."""
+        standing = self.standing([write.run_id for write in writes])
+        done = {write.run_id for write in writes if write.is_done(standing.get(write.run_id))}
+        result.written |= done
+        result.called |= done  # perhaps: looking costs nothing
+        return [w for w in writes if w.run_id not in done and standing.get(w.run_id) == (w.epoch, w.seq_from)]
+
+    def _pause(self, pause: float, error: Exception) -> float:
+        """Wait before the next try, longer each time and not at all before the first; give the next pause."""
+        if pause and self._stopping.wait(pause):
+            raise Stopped from error
+        return min(max(pause * 2, SHORTEST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
 
     def _add(self, result: Result, more: Result) -> None:
         result.written |= more.written
         result.called |= more.called
         result.refused |= more.refused
+
+
+def first_line(error: Exception) -> str:
+    """Say in a line what the database would not take; drivers add details below it, or say nothing."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 class Stopped(Exception):

@@ -108,6 +108,10 @@ class Write:
     settlements: list[dict[str, Any]] = field(default_factory=list)  # {key, state, receipt}
     consumed: list[int] = field(default_factory=list)  # facts
 
+    def is_done(self, standing: tuple[int, int] | None) -> bool:
+        """Say whether a row that stands at this (epoch, seq) was written by this write: no other has our epoch."""
+        return bool(self.events) and standing == (self.epoch, self.run["seq"])
+
 
 @dataclass(frozen=True, slots=True)
 class Committed:

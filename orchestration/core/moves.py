@@ -139,7 +139,7 @@ class Moves(Ways):
     def try_again(self, step: Open, by: str) -> None:
         """Start the next attempt of a call of unknown outcome, as a new effect: a person asked for it."""
         failed = Failed("unknown_effect", f"Nobody knows what became of it; {by} said to try again.")
-        self._end_attempt(step, "failed", failed)
+        self._end_attempt(replace(step, since=step.started) if step.attempt == 1 else step, "failed", failed)
         self.retry(replace(step, generation=step.generation + 1))
 
     def abandon(self, step: Open, failed: Failed) -> None:

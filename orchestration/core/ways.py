@@ -1,4 +1,4 @@
-"""How a transition finds its way through the graph: edges that arrive, joins that were won, ways back and their resets."""
+"""How a transition finds its way through the graph: edges that arrive, races, ways back and what they reset."""
 
 from __future__ import annotations
 
