@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
-from ninja import Query, Router, Schema
+from ninja import Field, Query, Router, Schema
 
 from approvals import deciding, people, queries, requests
 from approvals.models import Decision, Request
-from approvals.refusals import Refusal
+from approvals.refusals import AlreadyDecided, Closed, Refusal
 from orchestration import access
 from orchestration.access import Actor, Right
+from orchestration.parameters import Parameters
 from orchestration.problems import Problem
 
 router = Router(tags=["approvals"])
-MAX_PAGE = 200
+States = Literal["open", "decided", "approved", "rejected", "expired", "voided", "answered"]
 
 
-class Filter(Schema):
-    """Which requests to list: `state` is open, decided, approved, rejected, expired, voided or answered."""
+class Filter(Parameters):
+    """Which requests to list; `decided` are all that are not open. `cursor` is the `next` of the page before."""
 
-    state: str | None = None
-    limit: int = 50
-    cursor: str | None = None
+    state: States | None = None
+    limit: int = Field(50, ge=1, le=200)
+    cursor: str | None = Field(None, max_length=100)
 
 
 class RequestLine(Schema):
@@ -77,7 +78,7 @@ class Decider(Schema):
 class RequestOut(RequestLine):
     """A request with the exact action it is about. `digest` goes into the decision."""
 
-    context: str
+    context: Any  # named values as an object, or a text
     action: Any = None
     require: list[Any]
     form: dict[str, Any] | None
@@ -102,15 +103,14 @@ def list_approvals(request: HttpRequest, asked: Query[Filter]) -> dict[str, Any]
     """List requests of the token's workspace: open ones oldest first, others newest first."""
     actor = _actor(request)
     access.require(actor, Right.VIEW, Request)
-    if asked.state not in {None, "decided", *Request.State.values}:
-        raise Problem(
-            422, "invalid-filter", "There is no such state", f"state is one of {', '.join(Request.State.values)}."
-        )
-    found, after = queries.page(actor, asked.state, asked.cursor, max(1, min(asked.limit, MAX_PAGE)))
+    if asked.cursor is not None and not queries.is_cursor(asked.state, asked.cursor):
+        place = {"step": "", "field": "cursor", "message": "This is not the `next` of such a list.", "fix": ""}
+        raise Problem.common("invalid-request", problems=[place])
+    found, after = queries.page(actor, asked.state, asked.cursor, asked.limit)
     return {"items": [_line(actor, row) for row in found], "next": after}
 
 
-@router.get("/approvals/{approval_id}", response=RequestOut, summary="Read an approval request")
+@router.get("/approvals/{uuid:approval_id}", response=RequestOut, summary="Read an approval request")
 def read_approval(request: HttpRequest, approval_id: UUID) -> dict[str, Any]:
     """Read one request: the question, the exact action, who may decide, and what was decided."""
     actor = _actor(request)
@@ -118,23 +118,23 @@ def read_approval(request: HttpRequest, approval_id: UUID) -> dict[str, Any]:
     return _whole(actor, queries.find(actor, approval_id))
 
 
-@router.post("/approvals/{approval_id}/decision", response=RequestOut, summary="Decide an approval request")
+@router.post("/approvals/{uuid:approval_id}/decision", response=RequestOut, summary="Decide an approval request")
 def decide_approval(request: HttpRequest, approval_id: UUID, body: DecisionIn) -> dict[str, Any]:
-    """Decide a request, quoting the digest of what was read. A high risk is decided on its page only."""
+    """Decide a request, quoting the digest of what was read. A high risk is decided on its page only.
+
+    The same decision sent again answers as the first time and changes nothing.
+    """
     actor = _actor(request)
     access.require(actor, Right.DECIDE_APPROVAL, Request)
+    said = deciding.Answer(body.verdict, body.digest, body.comment.strip(), body.answer, "api")
     try:
         deciding.decide(
-            actor,
-            approval_id,
-            body.verdict,
-            digest=body.digest,
-            comment=body.comment,
-            answer=body.answer,
-            via="api",
+            actor, approval_id, said.verdict, digest=said.digest, comment=said.comment, answer=said.answer, via=said.via
         )
     except Refusal as refusal:
-        raise Problem(refusal.status, refusal.slug, refusal.title, refusal.detail, **refusal.extra) from refusal
+        repeated = isinstance(refusal, Closed | AlreadyDecided) and deciding.has_said(actor, approval_id, said)
+        if not repeated:
+            raise Problem(refusal.status, refusal.slug, refusal.title, refusal.detail, **refusal.extra) from refusal
     return _whole(actor, queries.find(actor, approval_id))
 
 
@@ -155,10 +155,11 @@ def _line(actor: Actor, row: Request) -> dict[str, Any]:
 
 
 def _whole(actor: Actor, row: Request) -> dict[str, Any]:
-    fields = ("context", "require", "form", "use_by", "used_at", "closed_at")
+    fields = ("require", "form", "use_by", "used_at", "closed_at")
     return {
         **_line(actor, row),
         **{name: getattr(row, name) for name in fields},
+        "context": requests.context_of(row),
         "action": json.loads(bytes(row.action)) if row.action else None,
         "deciders": _deciders(row),
         "decisions": [_decision(made) for made in row.decisions.select_related("by").order_by("id")],

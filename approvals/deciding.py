@@ -87,6 +87,13 @@ def decide(
     return decision
 
 
+def has_said(actor: Actor, request_id: UUID | str, said: Answer) -> bool:
+    """Tell whether the actor has already said exactly this to the request: a client that sends it again lost an answer."""
+    made = Decision.objects.filter(request=request_id, request__workspace=actor.workspace, by=actor.user)
+    columns = made.values_list("verdict", "digest", "comment", "answer", "via")
+    return (said.verdict, said.digest, said.comment, said.answer, said.via) in list(columns)
+
+
 def page_url(request: Request) -> str:
     """Give the full address of the request's page."""
     slug = request.workspace.slug
@@ -107,11 +114,16 @@ def _check_open(actor: Actor, request: Request, now: datetime) -> None:
     if request.state == Request.State.EXPIRED:
         raise refusals.TooLate
     if request.state != Request.State.OPEN:
-        raise refusals.Closed(f"The request is closed: it was {request.state} meanwhile. Nothing was changed.")
+        raise refusals.Closed(f"The request is closed: {_closed_by(request)}. Nothing was changed.")
     if request.decide_by is not None and now > request.decide_by:
         raise refusals.TooLate
     if Decision.objects.filter(request=request, by=actor.user).exists():
         raise refusals.AlreadyDecided
+
+
+def _closed_by(request: Request) -> str:
+    last = Decision.objects.filter(request=request).select_related("by").order_by("id").last()
+    return f"it was {request.state} {f'by {last.by.get_username()} ' if last else ''}meanwhile"
 
 
 def _check_standing(actor: Actor, request: Request) -> Standing:
@@ -126,7 +138,7 @@ def _check_standing(actor: Actor, request: Request) -> Standing:
 def _check_digest(request: Request, said: Answer) -> None:
     """Compare three: what was shown, what is stored, and what the stored row comes to now."""
     if said.digest != request.digest or requests.frozen_digest(request, requests.definition_of(request)) != said.digest:
-        raise refusals.Changed(digest=request.digest)
+        raise refusals.Changed(page_url=page_url(request))  # not the new digest: it is taken from what was read
     _check_complete(request, said)
 
 
@@ -134,6 +146,8 @@ def _check_complete(request: Request, said: Answer) -> None:
     allowed = VERDICTS[Request.Kind(request.kind)]
     if said.verdict not in allowed:
         raise refusals.Unfit(f"Say one of: {', '.join(allowed)}.", "verdict")
+    if said.verdict == Said.TRY_AGAIN and not requests.can_try_again(request):
+        raise refusals.NothingToTryAgain
     _check_storable(said)
     if said.verdict == Said.REJECT and not said.comment:
         raise refusals.Unfit("Say why you reject it: the people who asked will read it.", "comment")

@@ -46,6 +46,7 @@ class Detail:
     stands: Standing
     voted: bool
     follows: tuple[Follow, ...]
+    can_try_again: bool  # a call of unknown outcome
 
     @property
     def is_open(self) -> bool:
@@ -97,6 +98,7 @@ def detail_of(actor: Actor, request: Request) -> Detail:
     decisions = tuple(Decision.objects.filter(request=request).select_related("by").order_by("id"))
     voted = {decision.by_id for decision in decisions}
     run = queries.run_of(request)
+    again = request.kind == Request.Kind.UNKNOWN_EFFECT and requests.can_try_again(request)
     return Detail(
         request=request,
         run=run,
@@ -109,18 +111,15 @@ def detail_of(actor: Actor, request: Request) -> Detail:
         deciders=tuple(person for person in people.deciders(rules, members) if person.id not in voted),
         stands=_stands(actor, rules, members),
         voted=actor.user.pk in voted,
-        follows=follows_of(request, _definition(run)),
+        follows=follows_of(request, _definition(run), again),
+        can_try_again=again,
     )
 
 
-def follows_of(request: Request, definition: Json) -> tuple[Follow, ...]:
+def follows_of(request: Request, definition: Json, again: bool) -> tuple[Follow, ...]:
     """Say what each answer leads to, by the definition the run is pinned to."""
     if request.kind == Request.Kind.UNKNOWN_EFFECT:
-        return (
-            Follow("It happened", "the run goes on as if the call had answered"),
-            Follow("Try again", "the same call is sent once more: if it did happen, it happens twice"),
-            Follow("Skip", "the run goes on without it"),
-        )
+        return _follows_of_unknown(again)
     sends = "exactly the action shown here may be sent, once; then " if request.action else ""
     follows = [
         Follow("Approve", sends + _next(definition, request.path, "approved")),
@@ -129,6 +128,19 @@ def follows_of(request: Request, definition: Json) -> tuple[Follow, ...]:
     if request.decide_by:
         follows.append(Follow("Expire", _next(definition, request.path, "expired")))
     return tuple(follows)
+
+
+def _follows_of_unknown(again: bool) -> tuple[Follow, ...]:
+    if not again:
+        return (
+            Follow("It happened", "the ledger says so; the run no longer waits for it"),
+            Follow("Skip", "the ledger leaves it out; the run no longer waits for it"),
+        )
+    return (
+        Follow("It happened", "the run goes on as if the call had answered"),
+        Follow("Try again", "the same call is sent once more: if it did happen, it happens twice"),
+        Follow("Skip", "the run goes on without it"),
+    )
 
 
 def _missing(rules: Rules, request: Request, members: Sequence[Person]) -> tuple[Need, ...]:

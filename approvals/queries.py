@@ -82,6 +82,14 @@ def page(actor: Actor, state: str | None, cursor: str | None, limit: int) -> tup
     return found[:limit], str(found[limit - 1].pk) if len(found) > limit else None
 
 
+def is_cursor(state: str | None, cursor: str) -> bool:
+    """Tell whether `page` could have given this cursor for a list by that state."""
+    try:
+        return bool(_open_place(cursor) if state == "open" else UUID(cursor))
+    except ValueError:
+        return False
+
+
 def count_mine(actor: Actor) -> int:
     """Count the open requests that wait for this person, among the oldest open ones: what the navigation shows."""
     found, _ = _mine(actor, None, SCAN, scans=1)
@@ -160,12 +168,20 @@ def _left(request: Request, now: datetime) -> float | None:
 
 def _after_open(rows: QuerySet[Request], cursor: str | None) -> QuerySet[Request]:
     rows = rows.filter(state=Request.State.OPEN).order_by("opened_at", "id")
-    at, _, last = (cursor or "").partition("_")
     try:
-        opened, last_id = datetime.fromisoformat(at), UUID(last)
+        opened, last_id = _open_place(cursor or "")
     except ValueError:
         return rows  # no cursor, or one that never was: from the start
     return rows.filter(Q(opened_at__gt=opened) | Q(opened_at=opened, id__gt=last_id))
+
+
+def _open_place(cursor: str) -> tuple[datetime, UUID]:
+    """Read a cursor of the open ones. Raises ValueError for what is none."""
+    at, _, last = cursor.partition("_")
+    opened = datetime.fromisoformat(at)
+    if opened.tzinfo is None:
+        raise ValueError("the instant has no time zone")
+    return opened, UUID(last)
 
 
 def _before(rows: QuerySet[Request], cursor: str | None) -> QuerySet[Request]:

@@ -32,6 +32,13 @@ class Closed(Refusal):
     title = "The request is closed"
 
 
+class NothingToTryAgain(Refusal):
+    """The run no longer waits for this call, so it can't try again. Say whether it happened, or skip it."""
+
+    slug = "nothing-to-try-again"
+    title = "The run can't try again"
+
+
 class TooLate(Refusal):
     """The time to decide this request is over. It counts as expired."""
 

@@ -24,6 +24,7 @@ from approvals.policies import HIGH, Approved, Pending, Rules, Vote, needs_of, v
 from designer.models import Version
 from orchestration import audit
 from orchestration.core import canonical
+from orchestration.core.states import TERMINAL, RunState, WaitingFor
 from runs.models import Run
 
 # Who may say what became of a call nobody knows the outcome of.
@@ -157,6 +158,24 @@ def definition_of(request: Request) -> str:
 def effect_key_of(request: Request) -> str:
     """Read the key of the call that a request about an unknown effect asks for."""
     return str(json.loads(bytes(request.action))["effect_key"])
+
+
+def can_try_again(request: Request) -> bool:
+    """Tell whether the run still holds the step of an unknown effect open, so that its call can be sent once more."""
+    run = Run.objects.filter(pk=request.run_id).only("state", "active").first()
+    if run is None or run.state == RunState.CANCELLING or run.state in TERMINAL:
+        return False
+    step = run.active.get(request.path, {})
+    return step.get("waiting_for") == WaitingFor.UNKNOWN_EFFECT and step.get("pass", 0) == request.pass_number
+
+
+def context_of(request: Request) -> Any:
+    """Read the context as it was given: named values, or the text that a step wrote."""
+    try:
+        context = json.loads(request.context)
+    except ValueError:
+        return request.context
+    return context if isinstance(context, dict) else request.context
 
 
 def rules_of(request: Request) -> Rules:

@@ -80,8 +80,8 @@ class Api:
 class Client:
     """Keeps `level` runs open, under Idempotency-Keys, and logs what was accepted and how runs ended."""
 
-    def __init__(self, api: Api, history: History, accepted: Path, level: int, most: int, seed: int) -> None:
-        self._api, self._history, self._level, self._most = api, history, level, most
+    def __init__(self, api: Api, history: History, accepted: Path, level: int, seed: int) -> None:
+        self._api, self._history, self._level = api, history, level
         self._random = random.Random(seed)
         self._accepted = accepted.open("a", encoding="utf-8")
         self._lock, self._stopping = threading.Lock(), threading.Event()
@@ -90,6 +90,7 @@ class Client:
         self.runs: dict[str, str] = {}  # run -> state, as last seen
         self.changed_endings: list[str] = []
         self.server_errors = 0
+        self.most = 2 * level  # runs that may be asked for in all: raised as kills go by, so that the load lasts
         self._asked = 0
 
     def start(self) -> None:
@@ -118,7 +119,7 @@ class Client:
     def _next(self) -> int | None:
         wanted = self.open() < self._level
         with self._lock:
-            if not wanted or self._asked >= self._most:
+            if not wanted or self._asked >= self.most:
                 return None
             self._asked += 1
             return self._asked

@@ -145,7 +145,8 @@ class Bench:
                 row = connection.execute(question, {"began": began}).fetchone()
                 if row and row[0] == runs:
                     return float(row[1])
-        raise RuntimeError(f"The runs did not end within {ROUND_SECONDS:g} s: {row}")
+        said = "".join(process.output()[-2000:] for process in self._cluster.processes.values())
+        raise RuntimeError(f"The runs did not end within {ROUND_SECONDS:g} s: {row}. The workers say:\n{said}")
 
     # Latency
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections import Counter
 from pathlib import Path
 from typing import Any
-
-ONCE = ("open_ticket", "notify_team", "answer_ticket", "issue_credit")
 
 
 class Helpdesk:
@@ -37,13 +34,18 @@ class Helpdesk:
 
     def doubles(self) -> list[str]:
         """Name what happened twice: a key that acted more than once, or one act of one run under two keys."""
-        lines = [json.loads(line) for line in self.log().read_text().splitlines()]
-        keys = Counter((line["tool"], line["key"]) for line in lines)
-        acts = Counter((line["tool"], line["arguments_digest"]) for line in lines)
-        return [f"{tool}: {name[:16]} {times} times" for (tool, name), times in (keys | acts).items() if times > 1]
+        seen: set[tuple[str, str]] = set()
+        found = []
+        for act in map(json.loads, self.log().read_text().splitlines()):
+            names = {(act["tool"], act["key"]), (act["tool"], act["arguments_digest"])}
+            if seen & names:
+                found.append(f"{act['tool']} happened again: {act['key'][:16]} at {act['at']}")
+            seen |= names
+        return found
 
     def count(self) -> int:
-        return len(self.log().read_text().splitlines())
+        """Say how many effects there were."""
+        return len(self.log().read_text().splitlines()) if self.log().exists() else 0
 
     def _rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         with contextlib.closing(sqlite3.connect(self._folder / "data.sqlite3", timeout=20)) as connection:

@@ -18,8 +18,9 @@ from tests.support.tree import ROOT
 
 CALL_SECONDS = "0.4"  # what each change takes at the helpdesk: the window that kills aim at
 FAILPOINTS = ("performed", "performed", "committed", "claimed")  # half of them right after an effect
-FAILPOINT_WAIT_SECONDS = 12.0
-LONGEST_LIFE_SECONDS = 9.0  # between two kills: longer than a lease, so that some runs are taken up again and some not
+FAILPOINT_WAIT_SECONDS = 20.0
+SHORT_LIVES, SHORT_LIFE_SECONDS = 0.25, 3.0  # share of the lives in which nothing need be done
+RECOVERY_SECONDS = 25.0  # more than a lease: what was held by the dead is taken up again
 REST_SECONDS = 240.0
 SCOPES = "runs:read,runs:start,runs:operate,approvals:read,approvals:decide,workflows:read"
 
@@ -49,8 +50,12 @@ class Figures:
 
 
 class Round:
-    def __init__(self, instance: Instance, runs: int, kills: int, flushes: int, seed: int) -> None:
+    def __init__(
+        self, instance: Instance, runs: int, kills: int, flushes: int, seed: int, armed: float = 1 / 3
+    ) -> None:
+        """`armed`: the share of kills that a failpoint makes."""
         self._instance, self._runs, self._kills, self._seed = instance, runs, kills, seed
+        self._share = armed
         self._dice = random.Random(f"{seed} {instance.form}")
         self._flush_at = set(self._dice.sample(range(kills), min(flushes, kills)))
         self._history = History(instance.folder / "history.jsonl")
@@ -65,16 +70,18 @@ class Round:
         self._set_the_stage()
         api = Api(self._instance.url, self._token())
         accepted = self._instance.folder / "accepted.jsonl"
-        client = Client(api, self._history, accepted, self._runs, self._runs * 4, self._seed)
+        client = Client(api, self._history, accepted, self._runs, self._seed)
         client.start()
         try:
-            self._wait(lambda: client.open() >= self._runs * 0.8, 60)
+            self._wait(lambda: client.open() >= self._runs * 0.8, 20)
             for number in range(self._kills):
-                self._kill(number)
+                self._kill(number, client)
+                client.most += self._runs
         finally:
             client.stop()
         self._come_to_rest(client)
         self._answer_the_parked(api, client)
+        self._tell_failures(api, client)
         self._check(client, accepted)
         return self.figures
 
@@ -102,7 +109,7 @@ class Round:
 
     # Kills
 
-    def _kill(self, number: int) -> None:
+    def _kill(self, number: int, client: Client) -> None:
         """Let the instance live for a random while, or until its failpoint, then kill some of it and start it again."""
         instance, dice = self._instance, self._dice
         if number in self._flush_at and instance.flush():
@@ -113,7 +120,8 @@ class Round:
             self._wait(lambda: any(not p.alive for p in instance.processes.values()), FAILPOINT_WAIT_SECONDS)
             victims = [name for name, process in instance.processes.items() if not process.alive] or victims
         else:
-            time.sleep(dice.uniform(0.2, LONGEST_LIFE_SECONDS))
+            self._live()
+        going = client.open()
         for name in victims:
             instance.processes[name].kill()
         in_doubt = instance.unsettled(victims)
@@ -121,12 +129,21 @@ class Round:
         self.figures.worker_kills += 1
         self._history.note("kill", number=number, victims=victims, armed=self._armed, in_doubt=sorted(in_doubt))
         print(f"   kill {number + 1:2}: {', '.join(victims)}{' (failpoint)' if self._armed else ''}, "
-              f"{len(in_doubt)} calls in doubt", flush=True)  # fmt: skip
+              f"{going} runs going, {len(in_doubt)} calls in doubt", flush=True)  # fmt: skip
         time.sleep(dice.uniform(0.0, 1.0))
-        self._armed = dice.random() < 1 / 3 and number + 1 < self._kills
+        self._armed = dice.random() < self._share and number + 1 < self._kills
         instance.revive(f"{dice.choice(FAILPOINTS)}:{dice.randint(1, 30)}" if self._armed else "")
         if not self._armed:
             instance.wait_until_ready()
+
+    def _live(self) -> None:
+        """Most lives last until something has been done in them and a random while more; some end before that."""
+        if self._dice.random() < SHORT_LIVES:
+            time.sleep(self._dice.uniform(0.2, SHORT_LIFE_SECONDS))
+            return
+        before = self._helpdesk.count()
+        self._wait(lambda: self._helpdesk.count() > before, RECOVERY_SECONDS)
+        time.sleep(self._dice.uniform(0.0, SHORT_LIFE_SECONDS))
 
     def _wait(self, until: Any, seconds: float) -> bool:
         end = time.monotonic() + seconds
@@ -181,6 +198,14 @@ class Round:
         api.until("POST", f"/approvals/{request_id}/decision", body)
         self._history.note("answered", request=request_id, key=action["effect_key"], **said)
         return str(action["effect_key"])
+
+    def _tell_failures(self, api: Api, client: Client) -> None:
+        """Say why runs ended badly. That is an end, but with every step tried again it should be a rare one."""
+        bad = [run for run, state in client.runs.items() if state in TERMINAL and state != "succeeded"]
+        for run in bad:
+            error = api.until("GET", f"/runs/{run}")["error"]
+            self._history.note("ended badly", run=run, error=error)
+            print(f"   {run} {client.runs[run]}: {json.dumps(error)}")
 
     # Checks
 

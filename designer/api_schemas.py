@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from ninja import Field, Schema
 from pydantic import ConfigDict
 
 from orchestration.core.definition import Json
+from orchestration.parameters import Parameters
 
 
-class Page(Schema):
+class Page(Parameters):
     """Where to read on: `cursor` is the `next` of the page before."""
-
-    model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(50, ge=1, le=200)
     cursor: str | None = Field(None, max_length=100)
@@ -24,6 +23,12 @@ class NumberedPage(Page):
     """Where to read on in a list by number."""
 
     cursor: int | None = Field(None, ge=1, le=2**31 - 1)  # type: ignore[assignment]
+
+
+class Form(Parameters):
+    """In which form a version is read."""
+
+    format: Literal["json", "yaml"] = "json"
 
 
 class ProblemOut(Schema):

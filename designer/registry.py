@@ -8,7 +8,7 @@ from typing import Any
 from designer import connections
 from designer.models import ModelRecord, ToolRecord
 from orchestration.core.catalog import Catalog, Model, Tool
-from orchestration.models import Workspace
+from orchestration.models import Role, Workspace
 from orchestration.providers.base import HttpTarget, McpTarget, ModelTarget
 
 CACHED_WORKSPACES = 200
@@ -18,7 +18,7 @@ _cache_lock = threading.Lock()
 
 
 def catalog(workspace_id: int) -> Catalog:
-    """Read what a workspace offers, in three queries. Secrets stay encrypted until a call needs them."""
+    """Read what a workspace offers, in four queries. Secrets stay encrypted until a call needs them."""
     # The revision first: what a change in between brings is then read again, never held as older than it is.
     revision = Workspace.objects.values_list("guard_revision", flat=True).get(pk=workspace_id)
     tools = ToolRecord.objects.filter(workspace_id=workspace_id).select_related("connection").order_by("name")
@@ -27,6 +27,7 @@ def catalog(workspace_id: int) -> Catalog:
         tools={record.name: _tool(record) for record in tools},
         models={record.name: _model(record) for record in models},
         revision=revision,
+        roles=frozenset(Role.objects.filter(workspace_id=workspace_id).values_list("slug", flat=True)),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBadRequest
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_POST, require_http_methods, require_safe
 
 from designer import checking, publishing, queries, tools, versions
 from designer.checking import Finding
@@ -22,7 +22,7 @@ from orchestration.web import PageRequest, allowed
 VERSIONS_ON_A_PAGE = 50
 
 
-@require_GET
+@require_safe
 @allowed(Right.VIEW)
 def versions_page(request: PageRequest, workflow: str) -> HttpResponse:
     """List the versions of a workflow, newest first; from here one rolls back."""
@@ -42,7 +42,7 @@ def versions_page(request: PageRequest, workflow: str) -> HttpResponse:
     return render(request, "designer/versions.html", context)
 
 
-@require_GET
+@require_safe
 @allowed(Right.VIEW)
 def version_page(request: PageRequest, workflow: str, number: int) -> HttpResponse:
     """Show one version: its graph and its source."""
@@ -58,7 +58,7 @@ def version_page(request: PageRequest, workflow: str, number: int) -> HttpRespon
     return render(request, "designer/version.html", context)
 
 
-@require_GET
+@require_safe
 @allowed(Right.VIEW)
 def version_source(request: PageRequest, workflow: str, number: int) -> HttpResponse:
     """Give a version's YAML as a file."""
@@ -96,11 +96,11 @@ def enable_workflow(request: PageRequest, workflow: str) -> HttpResponse:
     return redirect("versions", workspace=request.actor.workspace.slug, workflow=found.slug)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @allowed(Right.EDIT_WORKFLOW)
 def push_page(request: PageRequest) -> HttpResponse:
     """Publish a pasted document, or show all its problems with their lines."""
-    if request.method == "GET":
+    if request.method != "POST":
         return render(request, "designer/push.html", {"form": PushForm(initial=_source_to_edit(request))})
     form = PushForm(request.POST)
     findings: list[Finding] = []
@@ -115,7 +115,7 @@ def push_page(request: PageRequest) -> HttpResponse:
     return render(request, "designer/push.html", {"form": form, "findings": findings}, status=422)
 
 
-@require_GET
+@require_safe
 @allowed(Right.VIEW)
 def tools_page(request: PageRequest) -> HttpResponse:
     """List the registered tools."""
@@ -139,7 +139,7 @@ def enable_tool(request: PageRequest, tool: str) -> HttpResponse:
     return redirect("tools", workspace=request.actor.workspace.slug)
 
 
-@require_GET
+@require_safe
 @allowed(Right.VIEW)
 def models_page(request: PageRequest) -> HttpResponse:
     """List what the model names mean here."""

@@ -15,6 +15,7 @@ from ninja.errors import HttpError, Throttled, ValidationError
 
 from orchestration.access import Forbidden
 from orchestration.core.errors import InvalidDefinition, InvalidDocument, InvalidValue
+from orchestration.plain_errors import place_of
 from orchestration.problems import CONTENT_TYPE, Problem, response
 
 log = logging.getLogger("baton.api")
@@ -55,7 +56,7 @@ def problem_of(error: Exception) -> Problem:
         case HttpError() if isinstance(error.__cause__, Problem):  # ninja wraps what the body's parser raises
             return error.__cause__
         case ValidationError():
-            return Problem.common("invalid-request", problems=[_place(item) for item in error.errors])
+            return Problem.common("invalid-request", problems=[place_of(item) for item in error.errors])
         case Forbidden():
             return Problem.common("forbidden", str(error), right=error.right.value, scopes=sorted(error.scopes))
         case PermissionDenied():
@@ -79,7 +80,8 @@ def for_status(answer: HttpResponse) -> HttpResponse:
         return answer
     replaced = response(Problem.common(slug))
     if "Allow" in answer.headers:
-        replaced["Allow"] = answer["Allow"]
+        allowed = sorted(answer["Allow"].split(", "))
+        replaced["Allow"] = ", ".join([*allowed, "HEAD"] if "GET" in allowed else allowed)
     return replaced
 
 
@@ -90,8 +92,11 @@ def _of_core(error: Exception) -> Problem | None:
         case InvalidDefinition():
             return Problem.common("invalid-definition", problems=[problem.to_dict() for problem in error.problems])
         case InvalidValue():
-            place = {"step": "", "field": error.place, "message": error.reason, "fix": ""}
-            return Problem.common("invalid-request", problems=[place])
+            places = [
+                {"step": "", "field": problem.place, "message": problem.reason, "fix": ""}
+                for problem in error.problems
+            ]
+            return Problem.common("invalid-request", problems=places)
         case _:
             return None
 
@@ -109,13 +114,3 @@ def _of_server(error: Exception) -> Problem:
             error_id = uuid4().hex
             log.error("error %s in the API", error_id, exc_info=error)
             return Problem.common("internal", error_id=error_id)
-
-
-def _place(error: dict[str, Any]) -> dict[str, str]:
-    """Name the place of a validation error as the caller wrote it: without ninja's name of the parameter."""
-    source, *rest = [str(part) for part in error["loc"]]
-    inner = rest[1:] if source == "body" else rest
-    message = str(error["msg"])
-    if error["type"] == "extra_forbidden":
-        message = "There is no such field."
-    return {"step": "", "field": ".".join(inner) or source, "message": message, "fix": ""}

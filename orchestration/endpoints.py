@@ -12,6 +12,7 @@ from pydantic import ConfigDict
 from orchestration import access, audit, audit_queries, tokens
 from orchestration.access import Actor, Right
 from orchestration.models import AuditEvent, Token
+from orchestration.parameters import Parameters
 from orchestration.problems import Problem
 
 router = Router(tags=["platform"])
@@ -97,10 +98,8 @@ class AuditPage(Schema):
     next: str | None
 
 
-class Page(Schema):
+class Page(Parameters):
     """Where to read on: `cursor` is the `next` of the page before."""
-
-    model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(50, ge=1, le=200)
     cursor: int | None = Field(None, ge=1, le=2**63 - 1)

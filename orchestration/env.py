@@ -35,6 +35,11 @@ def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
+def data_folder() -> Path:
+    """Give the folder an instance keeps everything in: BATON_DATA, or var/data beside the code."""
+    return Path(text("BATON_DATA") or Path(__file__).resolve().parent.parent / "var" / "data").absolute()
+
+
 def kept_secret(name: str, folder: Path, generate: bool) -> str:
     """Read a secret from the environment, or from a 0600 file of `folder`, made at the first start.
 
@@ -54,7 +59,7 @@ def kept_secret(name: str, folder: Path, generate: bool) -> str:
 def _write_private(file: Path, content: str) -> None:
     """Create the file for its owner alone; keep what another process wrote a moment before."""
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return

@@ -32,10 +32,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Refuse a request whose form is wrong."""
-    message = "The request was not in a form that Baton reads. Go back and try again."
-    if _of_api(request):
-        return problem_response(exception)
-    return render(request, "errors/403.html", {"message": message}, status=400)
+    return problem_response(exception) if _of_api(request) else render(request, "errors/400.html", status=400)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

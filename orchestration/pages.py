@@ -12,7 +12,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_POST, require_http_methods, require_safe
 
 from orchestration import access, audit, audit_queries, tokens
 from orchestration.access import Right
@@ -59,7 +59,7 @@ class AuditForm(forms.Form):
 
 
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @allowed(Right.VIEW)
 def tokens_page(request: PageRequest) -> HttpResponse:
     """List the tokens; POST makes one and shows its secret, once."""
@@ -95,7 +95,7 @@ def revoke_token(request: PageRequest, token: int) -> HttpResponse:
     return redirect("tokens", workspace=request.actor.workspace.slug)
 
 
-@require_GET
+@require_safe
 @allowed(Right.VIEW_AUDIT)
 def audit_page(request: PageRequest) -> HttpResponse:
     """Show what was done in the workspace as sentences, newest first."""

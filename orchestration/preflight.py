@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
 import socket
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
 OLDEST_SQLITE = (3, 38, 0)  # RETURNING, upsert and the JSON operators that the engine's statements use
+DATABASE = "baton.sqlite3"  # of the embedded form, in the data folder
+# Commands that make an instance, or need none; all others work on one that is there.
+NEED_NO_INSTANCE = frozenset(
+    {"serve", "prepare", "migrate", "makemigrations", "check", "help", "version", "alive", "collectstatic", "test"}
+)
 LISTEN_BACKLOG = 2048  # connections the kernel keeps waiting while the first start migrates
 
 
@@ -27,10 +34,37 @@ def require_sqlite(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> No
         )
 
 
+def require_instance(arguments: Sequence[str], folder: Path) -> None:
+    """Refuse a command that works on an instance where `folder` holds none: nothing is made on the way there."""
+    command = arguments[0] if arguments else "help"
+    asks_for_help = command.startswith("-") or {"-h", "--help"} & set(arguments)
+    if command in NEED_NO_INSTANCE or asks_for_help or _has_tables(folder / DATABASE):
+        return
+    raise CannotStart(f"There is no Baton in {folder}: set BATON_DATA as for `make run`, or run `manage.py prepare`.")
+
+
+def _has_tables(database: Path) -> bool:
+    if not database.is_file():
+        return False
+    try:
+        with contextlib.closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as opened:
+            return bool(opened.execute("SELECT 1 FROM sqlite_master WHERE name = 'django_migrations'").fetchone())
+    except sqlite3.Error:
+        return True  # busy, or not ours to read: the command itself says what is wrong
+
+
+def keep_private(folder: Path) -> None:
+    """Make what this process writes from now on, and the database that is there, readable by its owner alone."""
+    os.umask(0o077)
+    for file in folder.glob(f"{DATABASE}*"):
+        with contextlib.suppress(OSError):  # another process closed it meanwhile, or it is not ours to change
+            file.chmod(0o600)
+
+
 def hold_data_folder(folder: Path) -> TextIO:
     """Take the folder for this process and return the open file that holds it until it is closed."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         held = (folder / "serve.lock").open("a")
     except OSError as error:
         raise CannotStart(

@@ -64,7 +64,6 @@ SINGLE: dict[str, tuple[int, str, str]] = {
         "The Idempotency-Key is used",
         "The key belongs to a start with another body. `run` is the run it started. Use a new key for a new run.",
     ),
-    "invalid-filter": (422, "There is no such state", "The detail lists the states a list can be filtered by."),
     "run-ended": (409, "The run has ended", "An ended run can't be cancelled. Nothing was done."),
 }
 # Modules whose classes are refusals with a status, slug, title and a docstring that explains them.

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from orchestration import env
+from orchestration import env, preflight
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-BATON_DATA = Path(env.text("BATON_DATA") or BASE_DIR / "var" / "data").absolute()
+BATON_DATA = env.data_folder()
 
 DATABASE_URL = env.text("DATABASE_URL")
 REDIS_URL = env.text("REDIS_URL")
@@ -76,7 +76,7 @@ if EMBEDDED:
     DATABASES = {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
-            "NAME": BATON_DATA / "baton.sqlite3",
+            "NAME": BATON_DATA / preflight.DATABASE,
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 20,  # seconds

@@ -54,7 +54,9 @@ class ActorMiddleware:
     def process_view(
         self, request: HttpRequest, view: View, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponse | None:
-        if _is_operation(request) or view in views_named(PUBLIC_VIEWS):
+        if _is_operation(request):
+            return _as_get(request, view, args, kwargs) if request.method == "HEAD" else None
+        if view in views_named(PUBLIC_VIEWS):
             return None
         if view in views_named(TOKEN_VIEWS) and authenticated_by_token(request):
             return None
@@ -137,6 +139,15 @@ def root(request: HttpRequest) -> HttpResponse:
     if workspace is None:
         raise PermissionDenied("You are not a member of any workspace yet.")
     return redirect("home", workspace=workspace.slug)
+
+
+def _as_get(request: HttpRequest, view: View, args: tuple[Any, ...], kwargs: dict[str, Any]) -> HttpResponse:
+    """Answer HEAD as GET is answered; the server leaves the body out. ninja itself knows only the declared methods."""
+    request.method = "GET"
+    try:
+        return view(request, *args, **kwargs)
+    finally:
+        request.method = "HEAD"
 
 
 def _is_operation(request: HttpRequest) -> bool:

@@ -20,6 +20,7 @@ from orchestration import access
 from orchestration.access import Actor, Right
 from orchestration.core.errors import InvalidValue
 from orchestration.core.states import RunState
+from orchestration.parameters import Parameters
 from orchestration.problems import Problem
 from runs import cancelling, starting
 from runs.models import Run
@@ -157,19 +158,18 @@ class CancelIn(Schema):
     reason: str = Field("", max_length=500)
 
 
-class Page(Schema):
-    """Where to read on: `cursor` is the `next` of the page before."""
+WITHOUT_REASON = CancelIn()
 
-    model_config = ConfigDict(extra="forbid")
+
+class Page(Parameters):
+    """Where to read on: `cursor` is the `next` of the page before."""
 
     limit: int = Field(100, ge=1, le=500)
     cursor: int | None = Field(None, ge=0, le=2**63 - 1)
 
 
-class RunFilter(Schema):
+class RunFilter(Parameters):
     """Which runs to list."""
-
-    model_config = ConfigDict(extra="forbid")
 
     workflow: str = Field("", max_length=100)
     state: RunState | None = None
@@ -178,10 +178,8 @@ class RunFilter(Schema):
     cursor: uuid.UUID | None = None
 
 
-class Wait(Schema):
+class Wait(Parameters):
     """How long to wait for the run to end or to need somebody: 10s, 500ms; at most 30s."""
-
-    model_config = ConfigDict(extra="forbid")
 
     wait: str = Field("", max_length=10)
 
@@ -269,7 +267,7 @@ def read_events(request: ApiRequest, run_id: uuid.UUID, page: Query[Page]) -> di
 
 
 @router.post("/runs/{uuid:run_id}/cancellation", response={202: RunOut}, summary="Cancel a run")
-def cancel_run(request: ApiRequest, run_id: uuid.UUID, body: CancelIn) -> tuple[int, dict[str, Any]]:
+def cancel_run(request: ApiRequest, run_id: uuid.UUID, body: CancelIn = WITHOUT_REASON) -> tuple[int, dict[str, Any]]:
     """Ask a run to stop. Calls in flight are settled first, so the run may be `cancelling` for a while."""
     access.require(request.actor, Right.OPERATE_RUN, Run)
     try:
@@ -334,7 +332,7 @@ def _seconds(wait: str) -> float:
     """Read a wait. Raises Problem for what is none."""
     if not wait:
         return 0.0
-    found = re.fullmatch(r"(\d{1,6})(ms|s)", wait)
+    found = re.fullmatch(r"([0-9]{1,6})(ms|s)", wait)
     if found is None:
         problem = {"step": None, "field": "wait", "message": f"{wait!r} is no time", "fix": "Write 10s or 500ms."}
         raise Problem.common("invalid-request", "wait: write 10s or 500ms.", problems=[problem])
@@ -352,5 +350,8 @@ def _settled(run: Run, seconds: float) -> Run:
 
 
 def _invalid(error: InvalidValue) -> Problem:
-    problem = {"step": None, "field": error.place or "input", "message": error.reason, "fix": ""}
-    return Problem.common("invalid-request", str(error), problems=[problem])
+    found = [
+        {"step": None, "field": problem.place or "input", "message": problem.reason, "fix": ""}
+        for problem in error.problems
+    ]
+    return Problem.common("invalid-request", "; ".join(map(str, error.problems)), problems=found)

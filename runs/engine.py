@@ -12,34 +12,33 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connections
+from django.db import connection, connections
 
-from orchestration.core import facts
-from orchestration.core.decide import decide
-from orchestration.core.outcomes import Blocked, Failed
 from orchestration.providers.io_loop import IoLoop
 from runs import hints, preparing
+from runs.advancing import Advancing
 from runs.attempts import Report, perform
 from runs.connections import LOST
-from runs.facts import read
 from runs.failpoints import failpoint
 from runs.guard import BOOTTIME
-from runs.held import Attempt, Held, Prepared
-from runs.journal import Journal, Stopped
+from runs.held import Held, Prepared
+from runs.journal import Journal, Result, Stopped
 from runs.lane import commit_with_ports
 from runs.plans import compiled
-from runs.store import Claimed, FactRow, Loaded, RunId, view_of
+from runs.store import Claimed, Loaded, RunId, view_of
+from runs.timers import Timers
 
 log = logging.getLogger("baton.engine")
 
-MOST_DEATHS = 3  # workers that may die with a run while it is alone, before it is quarantined
 CLAIM_AT_ONCE = 200  # runs a claim takes at most
 LONGEST_TURN_SECONDS = 0.25  # the loop looks around at least this often while it holds runs
+PASSED_ON: tuple[type[Exception], ...] = (Stopped, *LOST)  # no fault of any one run
 ALONE_SECONDS = 5.0  # a suspect keeps its worker to itself for so long
 
 
@@ -50,33 +49,39 @@ class Engine:
         self.bell = threading.Event()
         self.journal = Journal(owner, connect, self.stopping)
         self.held: dict[RunId, Held] = {}
+        self._advancing = Advancing(self.now, self.stopping)
         self._reports: deque[tuple[Any, Report | BaseException]] = deque()
         self._called: set[RunId] = set()
         self._claim_wanted = True
-        self._offset = 0.0  # database clock minus this machine's monotonic clock, in seconds since the epoch
+        self._offset = 0.0  # database clock minus this machine's boot clock, in seconds since the epoch
         self._swept = self._renewed = 0.0
-        self._wake_at: float | None = None  # monotonic: when a run this worker gave back is due
+        self._timers = Timers()
 
     # The thread
 
     def run(self) -> None:
         """Advance runs until stopped, then drain and give the rest back."""
-        hints.listen(self.bell)
+        hints.listen(self.hint)
         try:
             while not self.stopping.is_set():
                 self._turn_safely()
                 self._rest()
             self._drain()
-        except Stopped:
-            log.warning("Stopped while the database was away")
+        except PASSED_ON:
+            log.warning("Stopped while the database was away; leases run out by themselves")
         finally:
-            hints.leave(self.bell)
+            hints.leave(self.hint)
             self.journal.close()
             connections.close_all()
 
     def stop(self) -> None:
         """Ask the loop to end. It takes no more runs, and waits BATON_DRAIN_SECONDS for attempts in flight."""
         self.stopping.set()
+        self.bell.set()
+
+    def hint(self) -> None:
+        """Say that there may be something to claim. Called on any thread."""
+        self._claim_wanted = True
         self.bell.set()
 
     def turn(self) -> bool:
@@ -93,15 +98,16 @@ class Engine:
 
     def now(self) -> datetime:
         """The database's time, as far as this process can tell between two questions."""
-        return datetime.fromtimestamp(time.monotonic() + self._offset, tz=UTC)
+        return datetime.fromtimestamp(_clock() + self._offset, tz=UTC)
 
     def _turn_safely(self) -> None:
-        """A wave that raises loses its runs to the sweep; it never takes the worker down."""
+        """A wave that raises never takes the worker down; at worst its runs are lost to the sweep."""
         try:
             while self.turn() and not self.stopping.is_set():
                 pass
         except LOST as error:
             self.journal.lose(error)
+            connection.close()  # Django keeps a dead one otherwise
             self.stopping.wait(0.1)
         except Stopped:
             raise
@@ -109,29 +115,37 @@ class Engine:
             log.exception("The engine's wave failed; its runs are given up and claimed again")
             self._give_up()
 
+    @contextmanager
+    def _containing(self, held: Held) -> Iterator[None]:
+        """Keep what one run brings out from its neighbours: it is given up, and quarantined if it goes on so."""
+        try:
+            yield
+        except PASSED_ON:
+            raise
+        except Exception:
+            log.exception("Run %s could not be advanced; it is given up and claimed again", held.id)
+            self._drop(held)
+
     def _rest(self) -> None:
         if self._reports or self._called:
             return
         timeout = LONGEST_TURN_SECONDS if self.held else settings.BATON_SWEEP_SECONDS
-        if self._wake_at is not None:
-            timeout = min(timeout, max(0.0, self._wake_at - time.monotonic()))
-        if self.bell.wait(timeout):
+        if self.bell.wait(min(timeout, self._timers.left(_clock()))):
             self.bell.clear()
-            self._claim_wanted = True
 
     # What happened
 
     def _sweep(self) -> None:
         """Once a sweep: look at the database's clock, for due runs and for facts of the runs in hand."""
-        monotonic = time.monotonic()
-        if self.held and monotonic - self._renewed >= settings.BATON_LEASE_RENEW_SECONDS:
+        now = _clock()
+        if self.held and now - self._renewed >= settings.BATON_LEASE_RENEW_SECONDS:
             self._renew()
-        due = self._wake_at is not None and monotonic >= self._wake_at
-        if due or monotonic - self._swept >= settings.BATON_SWEEP_SECONDS:
-            before = time.monotonic()
-            moment = self.journal.store.now().timestamp()
-            self._offset = moment - (before + time.monotonic()) / 2
-            self._swept, self._claim_wanted, self._wake_at = monotonic, True, None
+        if self._timers.take_due(now):
+            self._claim_wanted = True
+        if now - self._swept >= settings.BATON_SWEEP_SECONDS:
+            before, moment = _clock(), self.journal.store.now().timestamp()
+            self._offset = moment - (before + _clock()) / 2
+            self._swept, self._claim_wanted = now, True
             self._called |= set(self.held)
 
     def _take_reports(self) -> int:
@@ -140,63 +154,41 @@ class Engine:
             (run_id, epoch, attempt), report = self._reports.popleft()
             held = self.held.get(run_id)
             if held is not None and held.claimed.epoch == epoch:
-                self._take_report(held, attempt, report)
+                with self._containing(held):
+                    self._advancing.take_report(held, attempt, report)
             taken += 1
         return taken
-
-    def _take_report(self, held: Held, attempt: Attempt, report: Report | BaseException) -> None:
-        prepared = held.in_flight.pop(attempt)
-        if isinstance(report, BaseException):
-            log.error("Attempt %s of run %s crashed", attempt, held.id, exc_info=report)
-            report = Report(Failed("crashed", f"{type(report).__name__}: {report}"))
-        path, pass_number, number = attempt
-        if report.spans:
-            held.note_spans(attempt, report.spans)
-        if prepared.intent and report.settled:
-            preparing.note_settlement(held, prepared.intent, report.settled, self.now())
-        held.progress = True
-        self._decide(held, facts.Reported(path, pass_number, number, report.outcome))
 
     def _take_facts(self) -> None:
         called, self._called = [run_id for run_id in self._called if run_id in self.held], set()
         if not called:
             return
         for run_id, rows in self.journal.store.facts(called).items():
-            self._take_fact_rows(self.held[run_id], rows)
-
-    def _take_fact_rows(self, held: Held, rows: Sequence[FactRow]) -> None:
-        for row in rows:
-            write = held.begin_write()
-            if row.id in write.consumed:
-                continue
-            write.consumed.append(row.id)
-            held.progress = True
-            preparing.note_answer(held, row, self.now())
-            self._decide(held, read(row.kind, row.body))
+            held = self.held[run_id]
+            with self._containing(held):
+                self._advancing.take_facts(held, rows)
 
     def _take_timers(self) -> None:
-        now = self.now()
-        for held in self.held.values():
-            due = held.view.next_due(held.compiled.plan)
-            if due is not None and due <= now:
-                self._decide(held, facts.TimeCame())
+        for held in list(self.held.values()):
+            with self._containing(held):
+                self._advancing.take_timers(held)
 
     def _claim(self) -> int:
         """Take up due runs while there is room. A suspect is taken by an empty-handed worker, and alone."""
-        if not self._claim_wanted or self.stopping.is_set() or any(held.alone for held in self.held.values()):
+        room = settings.BATON_RUNS_PER_WORKER - len(self.held)
+        if not self._claim_wanted or self.stopping.is_set() or room <= 0:
+            return 0
+        if any(held.alone for held in self.held.values()):
             return 0
         self._claim_wanted = False
-        store, room = self.journal.store, settings.BATON_RUNS_PER_WORKER - len(self.held)
-        claimed, alone = [], False
-        if not self.held:
-            claimed = store.claim(self.owner, 1, alone=True)
-            alone = bool(claimed)
-        if not alone and room > 0:
-            limit = min(room, CLAIM_AT_ONCE)
+        store, limit = self.journal.store, min(room, CLAIM_AT_ONCE)
+        claimed = [] if self.held else store.claim(self.owner, 1, alone=True)
+        alone = bool(claimed)
+        if not alone:
             claimed = store.claim(self.owner, limit)
-            if len(claimed) == limit:
-                hints.ring()  # there is more, perhaps for others
-                self._claim_wanted = True
+        if alone or len(claimed) == limit:
+            self._claim_wanted = True
+            hints.ring()  # there is more, perhaps for others
         if claimed:
             self._take_up(claimed, alone)
         return len(claimed)
@@ -204,93 +196,75 @@ class Engine:
     def _take_up(self, claimed: Sequence[Claimed], alone: bool) -> None:
         loaded = self.journal.store.load([one.id for one in claimed])
         for one in claimed:
-            held = self.held[one.id] = self._hold(one, loaded, alone)
+            if earlier := self.held.get(one.id):  # our own lease had run out
+                self._drop(earlier)
+            try:
+                held = self.held[one.id] = self._hold(one, loaded, alone)
+            except LOST:
+                raise
+            except Exception:
+                log.exception("Run %s can't be taken up; somebody tries again when the lease has run out", one.id)
+                continue
             failpoint("claimed")
-            self._begin(held, loaded.facts.get(one.id, ()))
+            with self._containing(held):
+                self._advancing.begin(held, loaded.facts.get(one.id, ()))
 
     def _hold(self, one: Claimed, loaded: Loaded, alone: bool) -> Held:
         done = compiled(one.version_id, one.workspace_id, one.guard_revision)
         view = view_of(one, loaded.ended.get(one.id, ()), done.workflow)
         view.recount(done.plan)
         effects = {row.key: row for row in loaded.effects.get(one.id, ())}
-        return Held(one, done, view, effects, self._lease_end(), time.monotonic(), alone)
-
-    def _begin(self, held: Held, rows: Sequence[FactRow]) -> None:
-        """Catch up with what happened while nobody held the run."""
-        if held.claimed.deaths > MOST_DEATHS:
-            message = f"{MOST_DEATHS} workers died while they advanced this run alone."
-            self._decide(held, facts.Broken("quarantined", message))
-        self._decide(held, facts.WorkerLost(preparing.note_lost(held, self.now())))
-        if held.view.standing.started_at is None:
-            self._take_fact_rows(held, rows)
-            self._decide(held, facts.Started())
-        else:
-            self._take_fact_rows(held, rows)
-            self._decide(held, facts.TimeCame())
-        held.begin_write()  # even if nothing changed: the run is given back
-
-    # Deciding
-
-    def _decide(self, held: Held, fact: facts.Fact) -> None:
-        """Decide a fact and prepare what follows; what can't be prepared or is denied is reported at once."""
-        to_decide: deque[facts.Fact] = deque([fact])
-        while to_decide:
-            now = self.now()
-            transition = decide(held.compiled.plan, held.view, to_decide.popleft(), now)
-            if transition is None:
-                continue
-            held.note(transition, now)
-            for one in transition.performs if not self.stopping.is_set() else ():
-                outcome = preparing.prepare(held, one, now)
-                if outcome is not None:
-                    to_decide.append(facts.Reported(one.path, one.pass_number, one.attempt, outcome))
+        return Held(one, done, view, effects, _lease_end(), _clock(), alone)
 
     # Committing
 
-    def _commit(self, dirty: list[Held]) -> None:
-        now = self.now()
+    def _commit(self, dirty: Sequence[Held]) -> None:
+        """Commit a wave, start what that allows, and only then look after the runs that were not written."""
+        now, lost = self.now(), None
         for held in dirty:
-            preparing.drop_interrupted(held)
             held.finish_write(now)
-        plain = [held for held in dirty if not held.needs_ports]
-        if plain:
-            result = self.journal.commit([held.begin_write() for held in plain])
-            for held in plain:
-                self._committed(held, held.id in result.written, held.id in result.called, result.refused.get(held.id))
-        for held in dirty:
-            if held.write is not None and held.needs_ports and held.id in self.held:
-                self._commit_alone(held, now)
+        alone = [held for held in dirty if held.needs_ports]
+        plain = [held.begin_write() for held in dirty if not held.needs_ports]
+        result = self.journal.commit(plain) if plain else Result()
+        for held in alone:
+            try:
+                with self._containing(held):
+                    self._commit_alone(held, now, result)
+            except LOST as error:
+                lost = error
         failpoint("committed")
-        self._start([held for held in dirty if self.held.get(held.id) is held])
+        self._start([held for held in dirty if held.id in result.written], result.called)
+        if lost:
+            raise lost
+        for held in dirty:
+            if held.id not in result.written and self.held.get(held.id) is held:
+                with self._containing(held):
+                    self._look_after(held, result.refused.get(held.id))
 
-    def _commit_alone(self, held: Held, now: datetime) -> None:
+    def _commit_alone(self, held: Held, now: datetime, result: Result) -> None:
         """The second lane: other apps are called in the same transaction, on Django's connection."""
         reply = commit_with_ports(self.owner, held, now)
-        for perform_, why in reply.denied:
-            self._decide(held, facts.Reported(*perform_, Blocked("approval_not_usable", why)))
-        if reply.denied:
+        while reply.denied:
+            for attempt, why in reply.denied:
+                self._advancing.deny(held, attempt, why)
             held.finish_write(now)
-            return self._commit_alone(held, now)
-        return self._committed(held, reply.written, reply.called, reply.refused)
+            reply = commit_with_ports(self.owner, held, now)
+        if reply.written:
+            result.written.add(held.id)
+        if reply.called:
+            result.called.add(held.id)
+        if reply.refused is not None:
+            result.refused[held.id] = reply.refused
 
-    def _committed(self, held: Held, written: bool, called: bool, refused: str | None) -> None:
+    def _look_after(self, held: Held, refused: str | None) -> None:
+        """Not written: the database refused it, the guard changed its mind, or the run is no longer ours."""
         if refused is not None:
             return self._fail_offender(held, refused)
-        if not written:
-            return self._not_written(held)
-        if called:
-            self._called.add(held.id)
-            self._claim_wanted = True
-        return None
-
-    def _not_written(self, held: Held) -> None:
-        """Fenced: the run is no longer ours. Or the guard changed its mind: judge again under its new revision."""
-        standing = self.journal.store.standing([held.id]).get(held.id)
         write = held.begin_write()
-        if standing == (write.epoch, write.seq_from) and write.guard is not None:
-            for denied in preparing.judge_again(held, self.now()):
-                self._decide(held, denied)
-            held.finish_write(self.now())
+        standing = self.journal.standing([held.id]).get(held.id)
+        if write.is_done(standing):
+            return self._start([held], {held.id})
+        if standing == (write.epoch, write.seq_from) and write.guard is not None and self._advancing.judge_again(held):
             return self._commit([held])
         log.warning("Run %s was fenced: another worker has taken it over", held.id)
         return self._drop(held)
@@ -299,22 +273,26 @@ class Engine:
         """The database refused what the run wants to write: fail it, from what its rows say."""
         self._drop(held)
         rows = [one for one in self.journal.store.read([held.id]) if one.epoch == held.claimed.epoch]
-        if rows:
-            fresh = self.held[held.id] = self._hold(rows[0], self.journal.store.load([held.id]), alone=False)
-            self._decide(fresh, facts.Broken("unstorable", f"The database refused what the run produced: {why}"))
-            self._commit([fresh])
+        if held.is_broken or not rows:
+            log.error("Run %s can't even be failed: %s", held.id, why)
+            return
+        fresh = self.held[held.id] = self._hold(rows[0], self.journal.store.load([held.id]), alone=False)
+        fresh.is_broken = True
+        self._advancing.fail(fresh, "unstorable", f"The database refused what the run produced: {why}")
+        self._commit([fresh])
 
     # Performing
 
-    def _start(self, committed: list[Held]) -> None:
+    def _start(self, committed: Sequence[Held], called: Iterable[RunId]) -> None:
         """Start what the commit allowed, interrupt what is no longer wanted, give back what only waits."""
+        if any(held.prepared and held.lease_ends <= _clock() for held in committed):
+            self._renew()  # the commit took long: look whether they are still ours
         batch = []
-        for held in committed:
-            for attempt in held.interrupts:
-                in_flight = held.in_flight.get(attempt)
-                if in_flight is not None and in_flight.intent is None:
-                    self.io.cancel((held.id, held.claimed.epoch, attempt))
-            held.interrupts = []
+        for held in [held for held in committed if self.held.get(held.id) is held]:
+            if held.id in called:
+                self._called.add(held.id)
+                self._claim_wanted = True
+            self._interrupt(held)
             for prepared in held.written():
                 held.in_flight[prepared.attempt] = prepared
                 batch.append(((held.id, held.claimed.epoch, prepared.attempt), self._performing(held, prepared)))
@@ -322,6 +300,14 @@ class Engine:
                 self._give_back(held)
         if batch:
             self.io.spawn_many(batch, self._report)
+
+    def _interrupt(self, held: Held) -> None:
+        """Cancel attempts that nobody waits for any more; an effect on its way is left to end."""
+        for attempt in held.interrupts:
+            in_flight = held.in_flight.get(attempt)
+            if in_flight is not None and in_flight.intent is None:
+                self.io.cancel((held.id, held.claimed.epoch, attempt))
+        held.interrupts = []
 
     def _performing(self, held: Held, prepared: Prepared) -> Any:
         prepared.door = preparing.open_door(held, prepared, self.now)
@@ -335,9 +321,9 @@ class Engine:
     # Leases
 
     def _renew(self) -> None:
-        self._renewed = time.monotonic()
-        end = self._lease_end()
+        end = _lease_end()
         ours = self.journal.store.renew(self.owner, {held.id: held.claimed.epoch for held in self.held.values()})
+        self._renewed = _clock()
         for held in list(self.held.values()):
             if held.id in ours:
                 held.lease_ends = end
@@ -345,20 +331,18 @@ class Engine:
             else:
                 self._drop(held)
 
-    def _lease_end(self) -> float:
-        return time.clock_gettime(BOOTTIME) + settings.BATON_LEASE_SECONDS - settings.BATON_LEASE_MARGIN_SECONDS
-
     def _give_back(self, held: Held) -> None:
         """The commit has released the run: forget it, and remember when it is due."""
         self.held.pop(held.id, None)
         due = held.view.next_due(held.compiled.plan)
         if due is not None:
-            at = time.monotonic() + max(0.0, (due - self.now()) / timedelta(seconds=1))
-            self._wake_at = at if self._wake_at is None else min(self._wake_at, at)
+            now = _clock()
+            self._timers.add(now + max(0.0, (due - self.now()) / timedelta(seconds=1)), now)
 
     def _drop(self, held: Held) -> None:
-        """Forget a run that is no longer ours, and stop what is being performed for it."""
+        """Forget a run that is no longer ours; nothing more leaves for it, what is being performed is stopped."""
         self.held.pop(held.id, None)
+        held.lease_ends = 0.0
         for attempt in held.in_flight:
             self.io.cancel((held.id, held.claimed.epoch, attempt))
 
@@ -371,21 +355,27 @@ class Engine:
 
         Nothing new starts: a successor finds such attempts open and starts them over.
         """
-        end = time.monotonic() + settings.BATON_DRAIN_SECONDS
+        end = _clock() + settings.BATON_DRAIN_SECONDS
         self._return(lambda held: not held.in_flight)
-        while self.held and time.monotonic() < end:
+        while self.held and _clock() < end:
             self.bell.wait(0.05)
             self.bell.clear()
-            self.turn()
+            self._turn_safely()
             self._return(lambda held: not held.in_flight)
-        for held in self.held.values():
-            for attempt in held.in_flight:
-                self.io.cancel((held.id, held.claimed.epoch, attempt))
         self._return(lambda held: True)
 
     def _return(self, which: Callable[[Held], bool]) -> None:
-        epochs = {held.id: held.claimed.epoch for held in self.held.values() if which(held) and not held.is_dirty}
-        if epochs:
-            self.journal.store.release(self.owner, epochs)
-            for run_id in epochs:
-                del self.held[run_id]
+        returned = [held for held in self.held.values() if which(held) and not held.is_dirty]
+        for held in returned:
+            self._drop(held)
+        if returned:
+            self.journal.store.release(self.owner, {held.id: held.claimed.epoch for held in returned})
+
+
+def _clock() -> float:
+    """Seconds that go on while the machine sleeps."""
+    return time.clock_gettime(BOOTTIME)
+
+
+def _lease_end() -> float:
+    return _clock() + settings.BATON_LEASE_SECONDS - settings.BATON_LEASE_MARGIN_SECONDS

@@ -8,6 +8,7 @@ from typing import Any
 
 from orchestration.core.definition import Json
 from orchestration.core.scope import RunScope
+from orchestration.core.states import StepState
 from orchestration.core.transition import Ask, Perform, StepEnd, Transition
 from orchestration.core.view import Ended, View
 from orchestration.kinds.base import Job, SpanRecord
@@ -80,6 +81,14 @@ class Held:
 
     def readable(self, step_id: str) -> Ended | None:
         return self.view.ended.get(step_id) or self.view.previous.get(step_id)
+
+    def is_open(self, attempt: Attempt) -> bool:
+        """Say whether this attempt is the one that its step is performing."""
+        path, pass_number, number = attempt
+        step = self.view.active.get(path)
+        if step is None or step.state != StepState.RUNNING:
+            return False
+        return (step.pass_number, step.attempt) == (pass_number, number)
 
     def in_doubt(self, path: str, pass_number: int) -> EffectRow | None:
         """Find the call of a step whose outcome is not settled; the latest one."""

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 
 from django.conf import settings
 
 log = logging.getLogger("baton.hints")
+
+Listener = Callable[[], object]
 
 
 class Bell:
@@ -21,14 +24,16 @@ class Bell:
         self._wanted = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._listeners: list[threading.Event] = []
+        self._listeners: tuple[Listener, ...] = ()  # replaced as a whole: rings come from any thread
 
-    def listen(self, event: threading.Event) -> None:
-        """Have this event set at each ring: an engine of this process."""
-        self._listeners.append(event)
+    def listen(self, listener: Listener) -> None:
+        """Have this called at each ring, on the ringing thread: an engine of this process."""
+        with self._lock:
+            self._listeners += (listener,)
 
-    def leave(self, event: threading.Event) -> None:
-        self._listeners.remove(event)
+    def leave(self, listener: Listener) -> None:
+        with self._lock:
+            self._listeners = tuple(one for one in self._listeners if one != listener)
 
     def ring(self) -> None:
         """Tell workers that there may be something to do."""
@@ -38,8 +43,8 @@ class Bell:
             self._wanted.set()
 
     def ring_here(self) -> None:
-        for event in self._listeners:
-            event.set()
+        for listener in self._listeners:
+            listener()
 
     def _start(self) -> None:
         with self._lock:
@@ -48,13 +53,14 @@ class Bell:
                 self._thread.start()
 
     def _publish(self) -> None:
-        from runs.tasks import wake
+        # Named, not called: a shared task belongs to whatever application its thread has met, and this one to ours.
+        from orchestration.celery import app
 
         while True:
             self._wanted.wait()
             self._wanted.clear()
             try:
-                wake.apply_async(retry=False, ignore_result=True)
+                app.send_task("runs.wake", retry=False, ignore_result=True)
             except Exception as error:  # whatever the broker's client raises, the sweep makes good
                 log.warning("No hint went out, workers will find the work by themselves: %s", error)
 

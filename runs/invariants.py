@@ -282,7 +282,9 @@ def approvals(rows: Rows, tolerance: Tolerance) -> Iterator[Violation]:
         request = known.get(effect.approval) if effect.approval else None
         if problem := _unapproved(rows, effect, request):
             yield Violation("I11", run.id, f"{effect.path}: {problem}")
-    for request_id, times in used.items():
+    # One that is proved not to have happened may be sent again: its request was for one happening, not for one try.
+    acted = Counter(effect.approval for effect in rows.effects if effect.approval and effect.state != "failed")
+    for request_id, times in acted.items():
         if times > 1:
             yield Violation("I11", run.id, f"the approval {request_id} let {times} calls out")
     for request in rows.requests:

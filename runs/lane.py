@@ -7,27 +7,30 @@ the same fence: if it doesn't hold, nothing of theirs is kept either.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import orjson
 from django.conf import settings
-from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.utils.module_loading import import_string
 
 from orchestration.core.canonical import canonical
+from orchestration.core.definition import Json
 from orchestration.core.errors import InvalidValue
 from orchestration.core.transition import Ask
-from runs.asking import described
-from runs.connections import store_on_django
-from runs.effects import intent_row
+from runs.asking import action, described
+from runs.connections import LOST, REFUSED, store_on_django
 from runs.held import Attempt, Held, Prepared
+from runs.journal import first_line
 from runs.store import RunId
 
 log = logging.getLogger("baton.lane")
 
 TRIES = 3
+UNFIT: tuple[type[Exception], ...] = (*REFUSED, InvalidValue)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,10 @@ class _NotUsable(Exception):
 
 
 def commit_with_ports(owner: RunId, held: Held, now: datetime) -> Reply:
-    """Commit one run's write with what other apps must do for it."""
-    for tried in range(1, TRIES + 1):
+    """Commit one run's write with what other apps must do for it. Raises one of LOST while the database is away."""
+    tried = 0
+    while True:
+        tried += 1
         try:
             return _commit(owner, held, now)
         except _Fenced:
@@ -58,25 +63,34 @@ def commit_with_ports(owner: RunId, held: Held, now: datetime) -> Reply:
         except _NotUsable as denied:
             held.prepared = [one for one in held.prepared if one.attempt != denied.attempt]
             return Reply(denied=((denied.attempt, denied.why),))
-        except OperationalError as error:
-            # The fence makes trying again safe: had the first try been committed, its event would be there.
+        except UNFIT as error:
+            log.error("Run %s could not be written: %s", held.id, error)
+            return Reply(refused=first_line(error))
+        except LOST as error:
             log.warning("Run %s: the commit failed, try %s of %s: %s", held.id, tried, TRIES, error)
             connection.close()
-        except (DatabaseError, InvalidValue, ValueError) as error:
-            return Reply(refused=str(error).splitlines()[0])
-    raise OperationalError("The database stayed away.")
+            if tried == TRIES:
+                raise
 
 
 def _commit(owner: RunId, held: Held, now: datetime) -> Reply:
     with transaction.atomic():
+        if _is_done(held):
+            return Reply(written=True, called=True)
         for prepared in held.prepared:
-            if prepared.intent and prepared.intent.approval:
+            if prepared.intent and prepared.intent.uses:
                 _use(held, prepared, now)
         replied = store_on_django().commit(owner, [held.begin_write()])
         if not replied.runs:
             raise _Fenced
         _tell(held, now)
     return Reply(written=True, called=bool(replied.called))
+
+
+def _is_done(held: Held) -> bool:
+    """Say whether an earlier try of this commit was written, and only its answer lost."""
+    standing = store_on_django().standing([held.id])
+    return held.begin_write().is_done(standing.get(held.id))
 
 
 def _use(held: Held, prepared: Prepared, now: datetime) -> None:
@@ -89,11 +103,18 @@ def _use(held: Held, prepared: Prepared, now: datetime) -> None:
         frozen = use(intent.approval, effect_key=intent.key, now=now)
     except not_usable as error:
         raise _NotUsable(prepared.attempt, str(error)) from error
-    arguments = canonical(orjson.loads(frozen)["arguments"])
+    approved = orjson.loads(frozen)
+    if changed := _changed(approved, action(held, prepared.perform.path, approved["arguments"])):
+        raise _NotUsable(prepared.attempt, f"The tool was changed after the approval: {changed} is another now.")
+    arguments = canonical(approved["arguments"])
     prepared.intent = replace(intent, arguments=arguments)
     prepared.job = replace(prepared.job, arguments=arguments)
-    write = held.begin_write()
-    write.intents = [intent_row(one.intent, now) for one in held.prepared if one.intent]
+    held.enter_intents(now)
+
+
+def _changed(approved: Mapping[str, Json], present: Mapping[str, Json]) -> str:
+    """Say what of the approved call is no longer as people saw it; a new title changes nothing."""
+    return ", ".join(name for name in present if name != "title" and present[name] != approved.get(name))
 
 
 def _tell(held: Held, now: datetime) -> None:

@@ -13,9 +13,9 @@ from orchestration import access, audit
 from orchestration.access import Actor, Right
 from orchestration.core.canonical import digest
 from orchestration.core.definition import Json
-from orchestration.core.errors import EvaluationError, InvalidValue
+from orchestration.core.errors import EvaluationError, InvalidValue, InvalidValues
 from orchestration.core.scope import RunScope
-from orchestration.core.values import check, with_defaults
+from orchestration.core.values import problems, with_defaults
 from runs import hints, store_new
 from runs.attempts import MOST_OUTPUT_BYTES, unstorable
 from runs.models import IdempotencyKey, Run
@@ -59,7 +59,7 @@ def accept(
 ) -> Accepted:
     """Accept a run; with an idempotency key the same request gives the same run again.
 
-    Raises CannotStart, InvalidValue naming the place, KeyUsed, access.Forbidden. Nothing is written then.
+    Raises CannotStart, InvalidValue naming every wrong place, KeyUsed, access.Forbidden. Nothing is written then.
     """
     access.require(actor, Right.START_RUN, workflow)
     body = "" if idempotency_key is None else _body_digest(workflow, input, idempotency_key)
@@ -119,7 +119,8 @@ def _checked(compiled_: Compiled, input: Json) -> Json:
     if problem := unstorable(input):
         raise InvalidValue(problem.replace("output", "input"), "input")
     checked = with_defaults(input, definition.input)
-    check(checked, definition.input, "input")
+    if found := problems(checked, definition.input, "input"):
+        raise InvalidValues(found)
     if problem := unstorable(checked):
         raise InvalidValue(f"is too large with its defaults; at most {MOST_OUTPUT_BYTES:,} bytes are kept", "input")
     return checked
@@ -143,6 +144,9 @@ def _key(compiled_: Compiled, input: Json) -> str:
     names: Mapping[str, Any] = {"trigger": {}}
     scope = RunScope(compiled_.plan, names, input, {}, lambda _: None, database_now())
     try:
-        return str(scope.evaluate(source))[:LONGEST_KEY]
+        key = str(scope.evaluate(source))
     except EvaluationError as error:
         raise InvalidValue(f"gives no business key: {error}", "input") from error
+    if len(key) > LONGEST_KEY:  # cut, two different keys could become one
+        raise InvalidValue(f"gives a business key of {len(key):,} characters; at most {LONGEST_KEY} are kept", "input")
+    return key

@@ -166,7 +166,7 @@ def run_columns(view: View, *, keep: bool, due_at: datetime | None, progress: bo
 
 
 def view_of(claimed: Claimed, ended: Sequence[EndedRow], workflow: str) -> View:
-    """Read a view back from the rows of a run. The caller recounts its joins (`View.recount`)."""
+    """Read a view back from the rows of a run, in order of pass. The caller recounts its joins (`View.recount`)."""
     marks = claimed.marks
     closing = marks.get("closing")
     wall_used, wall_since = marks.get("wall", (0.0, None))
@@ -181,8 +181,7 @@ def view_of(claimed: Claimed, ended: Sequence[EndedRow], workflow: str) -> View:
     for row in ended:
         present = view.passes.get(row.path, 0)
         place = view.ended if row.pass_number == present else view.previous
-        if row.pass_number >= present - 1 or row.path not in place:
-            place[row.path] = Ended(row.pass_number, row.state, row.port, row.output, row.error)
+        place[row.path] = Ended(row.pass_number, row.state, row.port, row.output, row.error)
     return view
 
 

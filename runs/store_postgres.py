@@ -23,22 +23,24 @@ COLUMNS = (
     " r.steps_started, r.tokens, r.cost_microusd, r.epoch, r.deaths, r.suspect, r.accepted_at, r.started_at, r.ended_at"
 )
 
-# Fair between workspaces: each has the same share of a claim. Priorities are probed one by one, so that each probe
-# is the front of an index and leased or waiting runs, which are due later, are never read.
+# Fair between workspaces: each has the same share of a claim, and where there is not a run for each of them, chance
+# decides who comes first. Priorities are probed one by one, so that each probe is the front of an index and leased or
+# waiting runs, which are due later, are never read. A suspect waits for a worker to be alone with, but not for ever.
 CLAIM = f"""
 WITH n AS MATERIALIZED (SELECT engine_now() AS now),
 lane AS MATERIALIZED (
-  SELECT w.id, p.priority FROM n, orchestration_workspace w, (VALUES (0), (1), (2)) p(priority)
+  SELECT w.id, w.turn, p.priority
+  FROM n, (SELECT id, random() AS turn FROM orchestration_workspace OFFSET 0) w, (VALUES (0), (1), (2)) p(priority)
   WHERE EXISTS (SELECT 1 FROM runs_run r WHERE r.workspace_id = w.id AND r.priority = p.priority AND r.due_at <= n.now)
 ),
 due AS (
   SELECT d.id FROM n, lane CROSS JOIN LATERAL (
     SELECT r.id FROM runs_run r
     WHERE r.workspace_id = lane.id AND r.priority = lane.priority AND r.due_at <= n.now
-      AND NOT (r.suspect AND r.owner IS NOT NULL)
+      AND NOT (r.suspect AND r.owner IS NOT NULL AND r.due_at > n.now - 2 * %(lease)s)
     ORDER BY r.due_at LIMIT (SELECT greatest(1, %(limit)s / greatest(1, count(DISTINCT id))) FROM lane)
     FOR UPDATE OF r SKIP LOCKED) d
-  LIMIT %(limit)s
+  ORDER BY lane.turn, lane.priority LIMIT %(limit)s
 ),
 called AS MATERIALIZED (SELECT DISTINCT run_id FROM (SELECT run_id FROM runs_fact WHERE NOT consumed LIMIT 1000) f),
 free AS (

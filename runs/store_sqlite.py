@@ -24,13 +24,19 @@ COLUMNS = (
     " r.input, r.state, r.waiting_for, r.life, r.seq, r.active, r.marks, r.variables, r.output, r.error,"
     " r.steps_started, r.tokens, r.cost_microusd, r.epoch, r.deaths, r.suspect, r.accepted_at, r.started_at, r.ended_at"
 )
+# In turns between workspaces, each by priority. A suspect waits for a worker to be alone with, but not for ever.
 PICK = """
-SELECT id FROM runs_run r WHERE due_at <= :now AND due_at IS NOT NULL AND NOT (suspect AND owner IS NOT NULL)
-UNION SELECT run_id FROM runs_fact f WHERE NOT consumed
-  AND (SELECT owner IS NULL FROM runs_run r WHERE r.id = f.run_id)
-LIMIT :limit
+SELECT id FROM (
+  SELECT id, row_number() OVER (PARTITION BY workspace_id ORDER BY priority, due_at) AS turn FROM runs_run
+  WHERE id IN (
+    SELECT id FROM runs_run
+    WHERE due_at <= :now AND due_at IS NOT NULL AND NOT (suspect AND owner IS NOT NULL AND due_at > :patience)
+    UNION SELECT r.id FROM runs_fact f JOIN runs_run r ON r.id = f.run_id WHERE NOT f.consumed AND r.owner IS NULL)
+) ORDER BY turn, random() LIMIT :limit
 """
-PICK_ALONE = "SELECT id FROM runs_run WHERE due_at <= :now AND suspect AND owner IS NOT NULL LIMIT 1"
+PICK_ALONE = """
+SELECT id FROM runs_run WHERE due_at <= :now AND suspect AND owner IS NOT NULL ORDER BY due_at LIMIT 1
+"""
 TAKE = """
 UPDATE runs_run SET epoch = epoch + 1, owner = :owner, due_at = :until, deaths = deaths + :alone,
   suspect = (owner IS NOT NULL) WHERE id = :id
@@ -81,7 +87,7 @@ class SqliteStore:
 
     def claim(self, owner: RunId, limit: int, *, alone: bool = False) -> list[Claimed]:
         now = clock.now()
-        values = {"now": _instant(now), "limit": limit}
+        values = {"now": _instant(now), "patience": _instant(now - 2 * self._lease), "limit": limit}
         if not self._rows(PICK_ALONE if alone else PICK, values):
             return []  # asked first without a write lock: an idle worker disturbs nobody
         with self._transaction():

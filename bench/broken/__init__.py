@@ -1,1 +1,1 @@
-"""The product with one defence removed, so that the chaos harness can show that it notices (`--without-defence`)."""
+"""The product without the memory of its ledger, so that chaos can show that it notices (`--without-defence`)."""

@@ -1,13 +1,16 @@
-"""Takes the defence away as soon as the process has its apps: lost `once` calls are sent again, nobody is asked."""
+"""Takes the defence away as soon as the process has its apps: the ledger forgets what a lost worker was sending."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from typing import Any
 
 from django.apps import AppConfig
 
 
-def nothing_is_unsettled(held: object, now: datetime) -> frozenset[str]:
+def forget_what_was_sent(held: Any, now: object, **_: object) -> frozenset[str]:
+    """Stand in for `preparing.note_lost`: nothing is in doubt, so every lost call is simply made again."""
+    for key in [row.key for row in held.effects.values() if row.state == "intended"]:
+        del held.effects[key]
     return frozenset()
 
 
@@ -17,4 +20,4 @@ class Broken(AppConfig):
     def ready(self) -> None:
         from runs import preparing
 
-        preparing.note_lost = nothing_is_unsettled
+        preparing.note_lost = forget_what_was_sent

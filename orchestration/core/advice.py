@@ -8,14 +8,20 @@ from orchestration.core.catalog import Catalog, Tool
 from orchestration.core.definition import Definition, Step
 from orchestration.core.problems import Problem
 
+ASK_BEFORE = {"money": "it moves money", "destructive": "it destroys"}  # risk of a tool -> why a person should look
 _FIX = "Add an edge from `{step}.error`, or say `on_error: continue`."
 
 
 def warnings(definition: Definition, catalog: Catalog) -> Iterator[Problem]:
     """Yield the warnings of a definition."""
     handled = {edge.source for edge in definition.edges if edge.port == "error"}
+    covered = {step.config.get("covers") for step in definition.steps if step.kind == "approval"}
     for step in definition.steps:
         tool = _tool(step, catalog)
+        if tool is not None and tool.risk in ASK_BEFORE and step.id not in covered:
+            message = f"{tool.name} ({ASK_BEFORE[tool.risk]}) is called without asking anybody."
+            fix = f"Put an approval step with `covers: {step.id}` before it."
+            yield Problem(step.id, "tool", message, fix, "warning")
         if step.on_error == "fail" and step.id not in handled:
             yield from _unhandled(step, tool)
         if step.retry.attempts > 1 and tool is not None and tool.effect == "once":

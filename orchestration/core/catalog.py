@@ -50,3 +50,4 @@ class Catalog:
     tools: Mapping[str, Tool] = field(default_factory=dict)
     models: Mapping[str, Model] = field(default_factory=dict)
     revision: int = 0  # the workspace's guard_revision this was read at
+    roles: frozenset[str] | None = None  # slugs of the workspace; None: not known here

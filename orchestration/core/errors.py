@@ -47,3 +47,21 @@ class InvalidValue(WorkflowError):
         super().__init__(f"{place}: {message}" if place else message)
         self.place = place
         self.reason = message
+
+    @property
+    def problems(self) -> list[InvalidValue]:
+        """List every mistake that was found: this one, unless several were looked for."""
+        return [self]
+
+
+class InvalidValues(InvalidValue):
+    """A value does not match its JSON Schema in several places: `problems` lists them all, this error is the first."""
+
+    def __init__(self, problems: list[InvalidValue]) -> None:
+        super().__init__(problems[0].reason, problems[0].place)
+        self._problems = problems
+
+    @property
+    def problems(self) -> list[InvalidValue]:
+        """List every mistake, in the order of the schema."""
+        return self._problems

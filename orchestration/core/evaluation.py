@@ -13,6 +13,8 @@ from orchestration.core.errors import EvaluationError
 
 Lookup = Callable[[str], Json]
 
+SHOWN = 120  # characters of an expression in a message
+
 WANTS = {
     "bool": ("bool", "true or false"),
     "string": ("string timestamp duration", "text"),
@@ -99,12 +101,18 @@ class Expression:
             if f'name "{item.slot}"' in text:
                 return EvaluationError(_absent(lookup, item.name))
             text = re.sub(rf"'{item.slot}(?=['\[])", f"'{item.name}", text)
-        return EvaluationError(text)
+        return EvaluationError(f"`{_short(self.source)}`: {text}")
 
     def _wanted(self, answer: Json) -> Json:
         if self._wants is None or _is_a(self._wants, answer):
             return answer
-        raise EvaluationError(f"`{self.source}` must give {WANTS[self._wants][1]}, but it gave {_kind_of(answer)}.")
+        raise EvaluationError(f"`{_short(self.source)}` must give {WANTS[self._wants][1]}, but it gave {_kind_of(answer)}.")
+
+
+def _short(source: str) -> str:
+    """Write an expression on one line, to be found again by its beginning."""
+    line = " ".join(source.split())
+    return line if len(line) <= SHOWN else f"{line[: SHOWN - 1]}…"
 
 
 def _look(lookup: Lookup, item: Binding | Presence) -> tuple[bool, Json]:

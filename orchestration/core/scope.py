@@ -70,7 +70,7 @@ class RunScope:
     def _step(self, step_id: str, part: str) -> Json:
         ended = self._steps(step_id)
         if part == "status":
-            return ended.state if ended else ""
+            return str(ended.state) if ended else ""  # a plain text: an enumeration is no CEL value
         if ended is None:
             raise LookupError(f"steps.{step_id}.{part}")
         if part == "error":

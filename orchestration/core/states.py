@@ -41,9 +41,7 @@ class WaitingFor(StrEnum):
     UNKNOWN_EFFECT = "unknown_effect"
 
 
-TERMINAL = frozenset(
-    {RunState.SUCCEEDED, RunState.FAILED, RunState.TIMED_OUT, RunState.CANCELLED, RunState.BLOCKED}
-)
+TERMINAL = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.TIMED_OUT, RunState.CANCELLED, RunState.BLOCKED})
 STEP_TERMINAL = frozenset(
     {
         StepState.SUCCEEDED,

@@ -24,7 +24,9 @@ from orchestration.core.definition import Json
 from orchestration.core.errors import EvaluationError, InvalidValue
 from orchestration.core.schemas import schema_problems
 
-__all__ = ["check", "schema_problems", "validator", "with_defaults"]
+__all__ = ["check", "problems", "schema_problems", "validator", "with_defaults"]
+
+MOST_PROBLEMS = 50  # listed of one value
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -35,21 +37,43 @@ formats = FormatChecker(formats=())
 
 def check(value: Json, schema: Mapping[str, Json], place: str = "") -> None:
     """Check a value. Raises InvalidValue that names the place, below `place` where given."""
+    error = best_match(_errors(value, schema, place))
+    if error is not None:
+        raise _invalid(error, place)
+
+
+def problems(value: Json, schema: Mapping[str, Json], place: str = "") -> list[InvalidValue]:
+    """List all that is wrong with a value, each mistake once; empty when it matches. At most MOST_PROBLEMS."""
+    told: dict[tuple[str, str], InvalidValue] = {}
+    try:
+        for error in _errors(value, schema, place):
+            found = _invalid(best_match([error]), place)
+            told.setdefault((found.place, found.reason), found)
+            if len(told) == MOST_PROBLEMS:
+                break
+    except InvalidValue as error:  # it can't be checked at all
+        return [error]
+    return list(told.values())
+
+
+def _errors(value: Json, schema: Mapping[str, Json], place: str) -> Iterator[Any]:
+    """Yield what the validator finds. Raises InvalidValue where it can't look."""
     if not schema:
         return
     try:
-        error = best_match(validator(schema).iter_errors(value))
+        yield from validator(schema).iter_errors(value)
     except RecursionError as problem:
         raise InvalidValue("is nested too deep to be checked", place) from problem
     except SchemaError as problem:
         raise InvalidValue(f"can't be checked, its schema is wrong: {problem.message[:200]}", place) from problem
     except (Unresolvable, EvaluationError, TypeError) as problem:
         raise InvalidValue(f"can't be checked, its schema is wrong: {problem}", place) from problem
-    if error is None:
-        return
+
+
+def _invalid(error: Any, place: str) -> InvalidValue:
     below = humane.place(error.absolute_path)
     where = f"{place}{below}" if below.startswith("[") else ".".join(filter(None, (place, below)))
-    raise InvalidValue(humane.explain(error), where)
+    return InvalidValue(humane.explain(error), where)
 
 
 def validator(schema: Mapping[str, Json]) -> Any:

@@ -30,7 +30,7 @@ class Ways(Overlay):
         """Say whether a join that this step leads to has begun without it, and cancels the rest."""
         for join in node.races:
             ended = self.ended(join)
-            if self.opened(join) or (ended and ended.state != StepState.SKIPPED):
+            if self.opened(join) or (ended and (ended.port or ended.state != StepState.SKIPPED)):
                 return True
         return False
 

@@ -11,6 +11,7 @@ from orchestration.core.catalog import Catalog
 from orchestration.core.definition import Definition, Json, Step
 from orchestration.core.durations import parse_duration
 from orchestration.core.graph import Graph
+from orchestration.core.names import did_you_mean
 from orchestration.core.outcomes import AskApproval, Outcome
 from orchestration.kinds.base import Complaint, ControlKind, Scope, Use
 from orchestration.kinds.fields import closed, duration, json_schema, pick, rows, template, value, whole
@@ -66,6 +67,7 @@ class Approval(ControlKind):
         yield from check_durations(step.config, "decide_by", "use_by")
         if step.config.get("form", {}).get("type", "object") != "object":
             yield Complaint("form", "a form is an object of named fields", "Write `type: object` and `properties`.")
+        yield from _check_roles(step, catalog)
         if "covers" in step.config:
             yield from _check_cover(step, definition)
 
@@ -112,6 +114,15 @@ def output_of(port: str, decision: Mapping[str, Json]) -> dict[str, Json]:
     if decision.get("answer") is not None:
         output["answer"] = decision["answer"]
     return output
+
+
+def _check_roles(step: Step, catalog: Catalog) -> Iterable[Complaint]:
+    """A request that asks a role which does not exist would wait for ever."""
+    for index, asked in enumerate(step.config.get("require", DEFAULT_REQUIRE)):
+        role = asked["from"]
+        if catalog.roles is not None and role not in catalog.roles:
+            fix = did_you_mean(role, catalog.roles).strip() or f"Roles: {', '.join(sorted(catalog.roles))}."
+            yield Complaint(f"require[{index}].from", f"this workspace has no role `{role}`", fix)
 
 
 def _check_cover(step: Step, definition: Definition) -> Iterable[Complaint]:

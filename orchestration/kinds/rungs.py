@@ -46,7 +46,7 @@ def timeout_of(spec: Mapping[str, Json], step: Step) -> float:
 
 
 def build(step: Step, scope: Scope, catalog: Catalog) -> Ladder:
-    """Bind the ladder to a scope. Raises EvaluationError, or InvalidValue for a model that can't be used."""
+    """Bind the ladder to a scope. Raises EvaluationError, or InvalidValue for a model that does not exist."""
     rungs: list[Rung] = []
     for spec in specs_of(step.config):
         make = _rules_rung if "rules" in spec else partial(_model_rung, catalog=catalog)
@@ -55,7 +55,7 @@ def build(step: Step, scope: Scope, catalog: Catalog) -> Ladder:
 
 
 def _model_rung(spec: Mapping[str, Json], step: Step, scope: Scope, first: bool, catalog: Catalog) -> ModelRung:
-    model = _usable(spec["model"], catalog)
+    model = _known(spec["model"], catalog)
     prompt, system = (_text(field, spec, step, scope, first) for field in ("prompt", "system"))
     config = step.config
 
@@ -122,11 +122,11 @@ def _judge(config: Mapping[str, Json], scope: Scope, reply: ModelReply) -> Answe
     return Answer(value)
 
 
-def _usable(alias: str, catalog: Catalog) -> Model:
+def _known(alias: str, catalog: Catalog) -> Model:
+    """Find a model. One that is switched off is found too: the guard refuses it, with its reason."""
     model = catalog.models.get(alias)
-    if model is None or not model.enabled:
-        said = "is switched off" if model else "is not set up in this workspace"
-        raise InvalidValue(f"the model `{alias}` {said}", "model")
+    if model is None:
+        raise InvalidValue(f"the model `{alias}` is not set up in this workspace", "model")
     return model
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -62,7 +63,10 @@ class ToolStep(WorkKind):
         return tool.output if tool else {}
 
     def prepare(self, step: Step, scope: Scope, catalog: Catalog) -> Job:
-        tool = _usable(step.config["tool"], catalog)
+        """Render and check the arguments. Whether the tool may be used at all is the guard's to say, with its reason."""
+        tool = catalog.tools.get(step.config["tool"])
+        if tool is None:
+            return _unregistered(step)
         arguments = {key: scope.render(value) for key, value in step.config.get("arguments", {}).items()}
         check_value(arguments, accepted(tool), "arguments")
         return Job(
@@ -107,12 +111,11 @@ def failed(error: ToolError, effect: str) -> Failed:
     return Failed(error.code, error.message, retryable=again, retry_after=error.retry_after)
 
 
-def _usable(tool_name: str, catalog: Catalog) -> Tool:
-    tool = catalog.tools.get(tool_name)
-    if tool is None or not tool.enabled:
-        said = "is switched off" if tool else "is not registered in this workspace"
-        raise InvalidValue(f"the tool `{tool_name}` {said}", "tool")
-    return tool
+def _unregistered(step: Step) -> Job:
+    """Give the job of a call nobody can make: the guard refuses it by the tool's name."""
+    name = step.config["tool"]
+    call = ToolCall(name, "once", {})
+    return Job(kind=ToolStep.name, payload=call, timeout=step.timeout or Tool(name).timeout, tool=name)
 
 
 def _check_arguments(arguments: Mapping[str, Json], tool: Tool) -> Iterable[Complaint]:
@@ -156,7 +159,8 @@ def _span(
     job: Job, call: ToolCall, started: datetime, ended: datetime,
     reply: ToolReply | None = None, error: ToolError | None = None,
 ) -> SpanRecord:  # fmt: skip
-    answer = "" if reply is None else canonical(reply.value).decode()
+    # Not the canonical form: that refuses what other sides do send, such as whole numbers beyond 2^53.
+    answer = "" if reply is None else json.dumps(reply.value, ensure_ascii=False, separators=(",", ":"))
     attributes = {
         "tool": call.name,
         "effect": call.effect,

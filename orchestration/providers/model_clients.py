@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
@@ -36,6 +37,7 @@ _STRUCTURED = {"openai": "native", "compatible": "native", "google": "native", "
 _DUMMY_KEY = "set-by-egress"
 _MOST_CLIENTS = 64
 _loaded: set[str] = set()
+_loading = threading.Lock()  # the library's modules import each other: two threads at it would see half of one
 _Built = tuple["Model", "httpx2.AsyncClient | None"]
 _built: WeakKeyDictionary[asyncio.AbstractEventLoop, OrderedDict[object, _Built]] = WeakKeyDictionary()
 
@@ -45,9 +47,10 @@ def load(provider: str) -> None:
     if provider not in _MODULES:
         known = ", ".join(sorted(_MODULES))
         raise ModelError("bad_request", f"there is no model provider {provider!r}; choose one of {known}")
-    for name in ("pydantic_ai.messages", *_MODULES[provider]):
-        importlib.import_module(name)
-    _loaded.add(provider)
+    with _loading:
+        for name in ("pydantic_ai.messages", *_MODULES[provider]):
+            importlib.import_module(name)
+        _loaded.add(provider)
 
 
 def is_loaded(provider: str) -> bool:

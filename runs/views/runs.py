@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.http import HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from orchestration.access import Right
 from orchestration.core.states import RunState
@@ -18,14 +18,14 @@ from runs.models import Run
 from runs.run_page import Look, run_page
 
 
-@require_GET
+@require_safe
 @allowed(Right.VIEW)
 def home(request: PageRequest) -> HttpResponse:
     """Go where work is: the runs of the workspace."""
     return redirect("runs", workspace=request.actor.workspace.slug)
 
 
-@require_GET
+@require_safe
 @allowed(Right.VIEW)
 def runs(request: PageRequest) -> HttpResponse:
     filters = queries.Filters.read(request.GET)
@@ -45,7 +45,7 @@ def runs(request: PageRequest) -> HttpResponse:
     return render(request, "runs/runs.html", context)
 
 
-@require_GET
+@require_safe
 @allowed(Right.VIEW)
 def run(request: PageRequest, run: uuid.UUID) -> HttpResponse:
     """Show a run. The page asks for its main part again each second until the run has ended (204: nothing new)."""
@@ -70,7 +70,7 @@ def cancel_run(request: PageRequest, run: uuid.UUID) -> HttpResponse:
     return redirect("run", workspace=request.actor.workspace.slug, run=found.id)
 
 
-@require_GET
+@require_safe
 @allowed(Right.VIEW)
 def run_json(request: PageRequest, run: uuid.UUID) -> HttpResponse:
     """Give a run as JSON to people who are signed in; programs read the API."""

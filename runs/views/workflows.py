@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from designer import versions
 from designer.graph import graph
@@ -24,15 +24,19 @@ from runs import example, queries, starting
 from runs.forms import InputForm, form_for, properties_of
 
 
-@require_GET
+@require_safe
 @allowed(Right.VIEW)
 def workflows(request: PageRequest) -> HttpResponse:
     rows = queries.workflow_rows(request.actor.workspace, timezone.now())
-    context = {"rows": rows, "may_start": access.may(request.actor, Right.START_RUN)}
+    context = {
+        "rows": rows,
+        "may_start": access.may(request.actor, Right.START_RUN),
+        "may_edit": access.may(request.actor, Right.EDIT_WORKFLOW),
+    }
     return render(request, "runs/workflows.html", context)
 
 
-@require_GET
+@require_safe
 @allowed(Right.VIEW)
 def workflow(request: PageRequest, workflow: str) -> HttpResponse:
     found = queries.find_workflow(request.actor, workflow)
@@ -40,7 +44,7 @@ def workflow(request: PageRequest, workflow: str) -> HttpResponse:
     return render(request, "runs/workflow.html", _overview(request.actor, found, definition))
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @allowed(Right.START_RUN)
 def start_run(request: PageRequest, workflow: str) -> HttpResponse:
     found = queries.find_workflow(request.actor, workflow)
@@ -59,7 +63,8 @@ def _start(request: PageRequest, workflow: Workflow, form: InputForm) -> HttpRes
     try:
         run = starting.start(request.actor, workflow, form.value(), trigger="form")
     except InvalidValue as error:
-        form.refuse(error.place, error.reason)
+        for problem in error.problems:
+            form.refuse(problem.place, problem.reason)
         return None
     except starting.CannotStart as error:
         return conflict(request, error.reason)

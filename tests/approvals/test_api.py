@@ -129,11 +129,65 @@ def test_a_bad_decision_is_a_problem_and_changes_nothing(client: Client, body: d
     assert not Decision.objects.exists()
 
 
-def test_deciding_twice_is_a_conflict(client: Client) -> None:
+def test_the_same_decision_sent_again_answers_as_the_first_time(client: Client) -> None:
+    request = a_request()
+    first = decide(client, request, comment="ok")
+
+    again = decide(client, request, comment="ok")
+
+    assert (again.status_code, again.json()) == (200, first.json())
+    assert Decision.objects.count() == Fact.objects.count() == 1
+
+
+def test_the_same_vote_of_a_quorum_sent_again_counts_once(client: Client) -> None:
+    request = a_request(require=[{"from": "approver", "count": 2}])
+    decide(client, request)
+
+    again = decide(client, request)
+
+    assert (again.status_code, again.json()["state"]) == (200, "open")
+    assert Decision.objects.count() == 1
+
+
+@pytest.mark.parametrize("other", [{"verdict": "reject", "comment": "no"}, {"comment": "another"}])
+def test_another_decision_on_a_closed_request_is_a_conflict_that_names_who_decided(client: Client, other: dict) -> None:
     request = a_request()
     decide(client, request)
 
-    assert decide(client, request).json()["type"].endswith("#request-closed")
+    refused = decide(client, request, **other)
+
+    assert refused.json()["type"].endswith("#request-closed")
+    assert f"approved by {Decision.objects.get().by.get_username()}" in refused.json()["detail"]
+
+
+def test_the_decision_of_somebody_else_is_not_taken_for_ones_own(client: Client) -> None:
+    request = a_request()
+    decide(client, request)
+
+    assert decide(a_client(), request).status_code == 409
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["limit=0", "limit=-1", "limit=201", f"limit={10**24}", "cursor=zzz", "state=open&cursor=zzz",
+     "state=open&cursor=2026-11-02_01890000-0000-7000-8000-000000000000"],
+)  # fmt: skip
+def test_a_wrong_page_is_refused_and_named(client: Client, query: str) -> None:
+    answer = client.get(f"/api/v1/approvals?{query}")
+
+    assert answer.status_code == 422
+    assert answer.json()["problems"][0]["field"] == query.rsplit("&", 1)[-1].split("=")[0]
+
+
+def test_named_values_of_the_context_are_an_object_and_a_text_is_a_text(client: Client) -> None:
+    named, text = a_request(context={"customer": "acme", "lines": [1]}), a_request(context="Just so.")
+
+    assert read(client, named)["context"] == {"customer": "acme", "lines": [1]}
+    assert read(client, text)["context"] == "Just so."
+
+
+def test_an_id_that_is_none_is_not_found(client: Client) -> None:
+    assert client.get("/api/v1/approvals/zz").status_code == 404
 
 
 def test_a_high_risk_is_sent_to_its_page(client: Client) -> None:

@@ -11,7 +11,7 @@ from approvals.deciding import decide
 from approvals.models import Decision, Request
 from orchestration.access import Actor, Forbidden, Missing
 from orchestration.models import AuditEvent, Token
-from runs.models import Fact
+from runs.models import Fact, Run
 from runs.times import database_now
 from tests.support.approvals import a_request, a_run, an_unknown_effect
 from tests.support.cast import a_person, a_token, a_workspace, an_actor
@@ -99,8 +99,11 @@ def test_nobody_votes_twice() -> None:
 def test_a_digest_that_is_not_the_shown_one_is_refused() -> None:
     request = a_request()
 
-    with pytest.raises(refusals.Changed):
+    with pytest.raises(refusals.Changed) as refused:
         say(an_actor("approver"), request, digest="0" * 64)
+
+    assert "digest" not in refused.value.extra, "a client would approve what nobody has read"
+    assert str(request.pk) in refused.value.extra["page_url"]
 
     assert nothing_changed(request)
 
@@ -125,10 +128,10 @@ def test_a_request_past_its_time_is_refused_even_before_it_is_expired() -> None:
 
 
 def test_a_closed_request_is_refused() -> None:
-    request = a_request()
-    say(an_actor("approver"), request)
+    request, approver = a_request(), an_actor("approver")
+    say(approver, request)
 
-    with pytest.raises(refusals.Closed, match="approved meanwhile"):
+    with pytest.raises(refusals.Closed, match=f"approved by {approver.user.username} meanwhile"):
         say(an_actor("approver"), request, "reject", comment="no")
 
     assert Fact.objects.count() == 1
@@ -321,6 +324,28 @@ def test_trying_again_needs_a_comment() -> None:
 
     say(an_actor("approver"), request, "try_again", comment="Their log is empty.")
     assert Fact.objects.get().body["answer"] == "try_again"
+
+
+@pytest.mark.parametrize("state", ["cancelled", "failed"])
+def test_a_call_of_a_run_that_has_ended_is_not_tried_again_but_still_answered(state: str) -> None:
+    run = a_run(initiator=a_person("operator"))
+    run.state, run.ended_at = state, database_now()
+    run.save()
+    request = an_unknown_effect(run)
+
+    with pytest.raises(refusals.NothingToTryAgain, match="no longer waits"):
+        say(an_actor("approver"), request, "try_again", comment="Their log is empty.")
+
+    assert nothing_changed(request)
+    assert say(an_actor("approver"), request, "skip")
+
+
+def test_a_call_whose_step_the_run_has_left_is_not_tried_again() -> None:
+    request = an_unknown_effect()
+    Run.objects.update(active={"pay": {"pass": 1, "state": "running"}})
+
+    with pytest.raises(refusals.NothingToTryAgain):
+        say(an_actor("approver"), request, "try_again", comment="Their log is empty.")
 
 
 def test_an_unknown_effect_is_neither_approved_nor_rejected() -> None:

@@ -14,7 +14,7 @@ from approvals.models import Decision, Request
 from approvals.visible import spelled
 from orchestration.models import AuditEvent
 from runs.models import Fact
-from tests.support.approvals import a_request, a_run, an_action, an_unknown_effect
+from tests.support.approvals import NOW, a_request, a_run, an_action, an_unknown_effect
 from tests.support.cast import PASSWORD, a_browser, a_person, a_workspace
 
 pytestmark = pytest.mark.django_db
@@ -259,6 +259,17 @@ def test_an_unknown_effect_is_answered_with_its_output(approver: Client) -> None
 
     assert post(approver, request, "happened", output='{"id": 7}').status_code == 302
     assert Fact.objects.get().body["output"] == {"id": 7}
+
+
+def test_trying_again_is_not_offered_once_the_run_has_ended(approver: Client) -> None:
+    run = a_run(initiator=a_person("operator"))
+    run.state, run.ended_at = "cancelled", NOW
+    run.save()
+
+    text = text_of(approver.get(url(an_unknown_effect(run))))
+
+    assert "It happened" in text
+    assert "Try again" not in text
 
 
 def test_an_output_that_is_not_json_is_refused(approver: Client) -> None:

@@ -68,6 +68,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (Say(), Fork(), CallTool()
 CATALOG = Catalog(
     tools={
         "desk.open": Tool("desk.open", risk="write", effect="once"),
+        "desk.pay": Tool("desk.pay", risk="money", effect="once"),
         "desk.read": Tool("desk.read", risk="read", effect="read"),
     }
 )

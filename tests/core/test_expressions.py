@@ -172,3 +172,18 @@ def test_threads_share_an_environment():
         thread.join()
 
     assert wrong == []
+
+
+def test_what_goes_wrong_names_the_expression():
+    environment = Environment({"input.n": {"type": "integer"}})
+
+    with pytest.raises(EvaluationError, match=r"^`100 / input\.n`: divide by zero"):
+        environment.compile("100 /\n  input.n").evaluate({"input.n": 0}.__getitem__)
+
+
+def test_a_long_expression_is_named_by_its_beginning():
+    environment = Environment({"input.n": {"type": "integer"}})
+    source = f"1 / input.n + {' + '.join(['1'] * 200)}"
+
+    with pytest.raises(EvaluationError, match=r"^`1 / input\.n .{0,110}…`: "):
+        environment.compile(source).evaluate({"input.n": 0}.__getitem__)

@@ -6,6 +6,8 @@ from orchestration.core.documents import parse
 from orchestration.core.expressions import lookup_in
 from orchestration.core.problems import Problem, errors
 from orchestration.core.types import compile_environment, names_at
+from orchestration.core.validation import problems
+from orchestration.kinds import get
 from tests.core.language import CATALOG, KINDS, document, edge, judged, say, the_one
 
 
@@ -215,6 +217,24 @@ def test_a_retry_of_a_tool_that_acts_once_is_warned_of():
     step = {"id": "a", "kind": "tool", "tool": "desk.open", "retry": {"attempts": 2}, "on_error": "continue"}
 
     assert the_one(judged([step]), step="a", field="retry").severity == "warning"
+
+
+def test_a_call_that_moves_money_without_an_approval_is_warned_of():
+    pay = {"id": "pay", "kind": "tool", "tool": "desk.pay", "on_error": "continue"}
+
+    found = the_one(judged([pay]), step="pay", field="tool", severity="warning")
+
+    assert found.message == "desk.pay (it moves money) is called without asking anybody."
+    assert "`covers: pay`" in found.fix
+
+
+def test_a_call_that_moves_money_after_an_approval_is_fine():
+    steps = [{"id": "ask", "kind": "approval", "question": "Pay?", "covers": "pay"},
+             {"id": "pay", "kind": "tool", "tool": "desk.pay", "on_error": "continue"}]  # fmt: skip
+    kinds = {**KINDS, "approval": get("approval")}
+    definition = parse(document(steps, [edge("start", "ask"), edge("ask.approved", "pay")]))
+
+    assert problems(definition, kinds, CATALOG) == []
 
 
 def test_warnings_come_last_and_do_not_stand_in_the_way():

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from orchestration.core.errors import InvalidValue
-from orchestration.core.values import check, schema_problems, with_defaults
+from orchestration.core.values import MOST_PROBLEMS, check, problems, schema_problems, with_defaults
 
 
 def refused(value: object, schema: dict, place: str = "") -> InvalidValue:
@@ -47,6 +47,39 @@ def test_the_place_of_what_is_wrong_is_named():
 )  # fmt: skip
 def test_what_is_wrong_is_said_in_plain_english(value, schema, reason):
     assert refused(value, schema).reason == reason
+
+
+def test_all_mistakes_are_listed_each_with_its_place():
+    schema = {
+        "required": ["ticket_id", "body"],
+        "properties": {"ticket_id": {"type": "string"}, "lines": {"items": {"minimum": 1}}},
+        "additionalProperties": False,
+    }
+
+    found = problems({"ticket_id": 1, "lines": [0, 2, 0], "evil": 1}, schema, "input")
+
+    assert {(problem.place, problem.reason) for problem in found} == {
+        ("input.ticket_id", "must be text"),
+        ("input.lines[0]", "must be at least 1"),
+        ("input.lines[2]", "must be at least 1"),
+        ("input", "needs body"),
+        ("input", "does not know 'evil'"),
+    }
+
+
+def test_a_mistake_is_listed_once_and_a_value_that_matches_has_none():
+    schema = {"required": ["a", "b"]}
+
+    assert [problem.reason for problem in problems({}, schema)] == ["needs a, b"]
+    assert problems({"a": 1, "b": 2}, schema) == []
+
+
+def test_a_value_of_endless_mistakes_lists_the_first_of_them():
+    assert len(problems([0] * 1000, {"items": {"minimum": 1}})) == MOST_PROBLEMS
+
+
+def test_a_value_that_can_not_be_checked_is_one_problem():
+    assert "schema is wrong" in problems({}, {"type": 5})[0].reason
 
 
 def test_values_are_not_repeated_in_messages():

@@ -80,6 +80,26 @@ def test_the_keys_it_makes_are_readable_by_their_owner_alone(baton: processes.Pr
 
 
 @pytest.mark.slow
+def test_nobody_else_can_read_the_database_or_look_into_its_folder(
+    baton: processes.Process, env: dict[str, str]
+) -> None:
+    data = Path(env["BATON_DATA"])
+
+    modes = {stat.S_IMODE(file.stat().st_mode) for file in data.glob("baton.sqlite3*")}
+
+    assert (stat.S_IMODE(data.stat().st_mode), modes) == (0o700, {0o600})
+
+
+def test_a_command_without_an_instance_says_so_in_one_sentence_and_makes_nothing(env: dict[str, str]) -> None:
+    refused = processes.manage("token", "admin", env=env)
+
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("baton: There is no Baton in")
+    assert len(refused.stderr.strip().splitlines()) == 1
+    assert not Path(env["BATON_DATA"]).exists()
+
+
+@pytest.mark.slow
 def test_a_second_process_on_the_same_data_is_refused(baton: processes.Process, env: dict[str, str]) -> None:
     said = refusal(env | {"PORT": str(services.free_port())})
 

@@ -161,7 +161,7 @@ def test_versions_are_listed_and_read_as_json_and_yaml(api):
     assert [line["number"] for line in older["items"]] == [1]
     assert (body["definition"]["name"], body["live"]) == ("Greeting", False)
     assert (text["Content-Type"], text.content.decode()) == ("application/yaml; charset=utf-8", a_document())
-    assert api.get("/api/v1/workflows/greeting/versions/1?format=xml").status_code == 400
+    assert api.get("/api/v1/workflows/greeting/versions/1?format=xml").status_code == 422
     assert api.get("/api/v1/workflows/greeting/versions/3").status_code == 404
 
 

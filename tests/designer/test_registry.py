@@ -57,7 +57,7 @@ def test_a_simulated_model_says_so_and_a_real_one_does_not():
     assert models["real"].input_usd_per_mtok is None
 
 
-def test_the_catalog_takes_three_queries_however_much_there_is():
+def test_the_catalog_takes_four_queries_however_much_there_is():
     workspace = a_workspace()
     for number in range(5):
         a_tool(workspace, f"crm.tool{number}")
@@ -66,7 +66,11 @@ def test_the_catalog_takes_three_queries_however_much_there_is():
     with CaptureQueriesContext(connection) as queries:
         registry.catalog(workspace.pk)
 
-    assert len(queries) == 3
+    assert len(queries) == 4
+
+
+def test_the_catalog_names_the_roles_of_its_own_workspace():
+    assert registry.catalog(a_workspace().pk).roles == {"viewer", "designer", "operator", "approver", "administrator"}
 
 
 def test_every_change_raises_the_guard_revision():
@@ -114,7 +118,7 @@ def test_memory_holds_a_bounded_number_of_workspaces(monkeypatch):
         registry.cached_catalog(workspaces[2].pk, 0)
         assert len(queries) == 0
         registry.cached_catalog(workspaces[0].pk, 0)
-        assert len(queries) == 3
+        assert len(queries) == 4
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -78,6 +79,22 @@ def test_a_covered_call_can_not_read_the_answer_of_the_approval() -> None:
     reads = a_step("tool", id="credit", tool="t", arguments={"x": ["{{ steps.ask.output.comment }}"]})
     found = complaints(step, a_definition(SUM, step, reads, edges=WAY))
     assert "reads `ask`" in found[0].message
+
+
+def test_a_role_that_the_workspace_does_not_have_is_refused_at_its_row() -> None:
+    catalog = replace(a_catalog(), roles=frozenset({"approver", "operator"}))
+    step = an_approval(require=[{"from": "operator"}, {"from": "aprover", "count": 2}])
+
+    [found] = complaints(step, catalog=catalog)
+
+    assert (found.field, found.message) == ("require[1].from", "this workspace has no role `aprover`")
+    assert "approver" in found.fix
+
+
+def test_the_role_that_is_asked_without_a_word_must_be_there_too() -> None:
+    [found] = complaints(an_approval(), catalog=replace(a_catalog(), roles=frozenset({"boss"})))
+
+    assert "no role `approver`" in found.message
 
 
 def test_bad_durations_and_forms_are_refused() -> None:

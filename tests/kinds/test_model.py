@@ -275,14 +275,18 @@ def test_a_job_reserves_what_the_whole_ladder_can_use_and_no_climb_uses_more() -
     assert job.tokens > sum(worst_case(models[alias], call)[0] for alias, call in outside.asked[:2])
 
 
-@pytest.mark.parametrize("enabled", [None, False])
-def test_a_model_that_is_gone_or_off_is_refused_when_its_turn_comes(enabled: bool | None) -> None:
-    catalog = a_catalog(models=("smart",))
-    if enabled is False:
-        fast = replace(a_catalog().models["fast"], enabled=False)
-        catalog = replace(catalog, models={**catalog.models, "fast": fast})
+def test_a_model_that_is_gone_is_refused_when_its_turn_comes() -> None:
     with pytest.raises(InvalidValue, match="`fast`"):
-        prepared(tagging({"model": "fast"}), catalog=catalog)
+        prepared(tagging({"model": "fast"}), catalog=a_catalog(models=("smart",)))
+
+
+def test_a_model_that_is_off_is_left_to_the_guard_by_its_name() -> None:
+    catalog = a_catalog()
+    fast = replace(catalog.models["fast"], enabled=False)
+
+    job = prepared(tagging({"model": "fast"}), catalog=replace(catalog, models={**catalog.models, "fast": fast}))
+
+    assert job.models == ("fast",)
 
 
 # Checking

@@ -163,7 +163,19 @@ class TestRefusals:
         response = call(a_token(), method, "/tokens")
 
         assert_problem(response, 405, "method-not-allowed")
-        assert sorted(response["Allow"].split(", ")) == ["GET", "POST"]
+        assert sorted(response["Allow"].split(", ")) == ["GET", "HEAD", "POST"]
+
+    def test_head_is_answered_as_get_without_the_body(self) -> None:
+        secret = a_token(a_person("viewer"))
+
+        assert call(secret, "HEAD", "/me").status_code == 200
+        assert call(secret, "HEAD", "/me").content == b""
+        assert call(secret, "HEAD", "/audit").status_code == 403
+        assert call(None, "HEAD", "/me").status_code == 401
+        assert call(secret, "HEAD", "/nothing").status_code == 404
+
+    def test_head_does_not_stand_for_post(self) -> None:
+        assert call(a_token(), "HEAD", "/workflows/validate").status_code in (404, 405)
 
     @pytest.mark.parametrize(
         "body",
@@ -213,6 +225,52 @@ class TestRefusals:
     @pytest.mark.parametrize("query", ["limit=0", "limit=x", "limit=201", "cursor=-1", f"cursor={2**70}"])
     def test_a_wrong_query_is_refused(self, query: str) -> None:
         assert_problem(call(a_token(), "GET", f"/tokens?{query}"), 422, "invalid-request")
+
+    @pytest.mark.parametrize(
+        "path", ["/tokens?curser=1", "/audit?limit=1&act=x", "/runs?wokflow=x", "/approvals?status=open", "/tools?q=1"]
+    )
+    def test_a_parameter_that_does_not_exist_is_named(self, path: str) -> None:
+        problem = assert_problem(call(a_token(), "GET", path), 422, "invalid-request")
+
+        [found] = problem["problems"]
+        assert found["field"] == path.rsplit("?", 1)[1].rsplit("&", 1)[-1].split("=")[0]
+        assert found["message"] == "There is no such parameter."
+
+    @pytest.mark.parametrize(
+        ("body", "field", "says"),
+        [
+            (None, "body", "The request has no body."),
+            ([], "body", "This must be an object."),
+            ({"scopes": ["runs:read"]}, "name", "This is needed."),
+            ({"name": 1, "scopes": ["runs:read"]}, "name", "This must be text."),
+            ({"name": "", "scopes": ["runs:read"]}, "name", "This needs 1 or more characters."),
+            ({"name": "x" * 101, "scopes": ["runs:read"]}, "name", "This may have 100 or fewer characters."),
+            ({"name": "x", "scopes": []}, "scopes", "This needs 1 or more items."),
+            ({"name": "x", "scopes": "all"}, "scopes", "This must be a list."),
+            ({"name": "x", "scopes": ["runs:read"], "days": 1.5}, "days", "This must be a whole number."),
+            ({"name": "x", "scopes": ["runs:read"], "days": 0}, "days", "This must be at least 1."),
+            ({"name": "x", "scopes": ["runs:read"], "x": 0}, "x", "There is no such field."),
+        ],
+    )
+    def test_what_is_wrong_with_a_body_is_said_in_plain_english(self, body: object, field: str, says: str) -> None:
+        problem = assert_problem(call(a_token(), "POST", "/tokens", body), 422, "invalid-request")
+
+        assert (field, says) in [(found["field"], found["message"]) for found in problem["problems"]]
+
+    @pytest.mark.parametrize(
+        ("path", "says"),
+        [
+            ("/runs?limit=201", "This must be at most 200."),
+            ("/runs?limit=many", "This must be a whole number."),
+            ("/runs?state=perhaps", "This must be queued, running, waiting"),
+            ("/runs?cursor=zzz", "This must be an id such as"),
+            ("/approvals?state=perhaps", "This must be open, decided, approved"),
+        ],
+    )
+    def test_what_is_wrong_with_a_query_is_said_in_plain_english(self, path: str, says: str) -> None:
+        problem = assert_problem(call(a_token(), "GET", path), 422, "invalid-request")
+
+        assert problem["problems"][0]["message"].startswith(says)
 
     def test_an_error_of_ours_is_logged_under_the_id_that_is_shown(self, monkeypatch, caplog) -> None:
         def broken(*_args: object) -> None:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+import sqlite3
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,6 +74,57 @@ def an_ordinary_user() -> Iterator[Path]:
             Path(folder).chmod(0o700)
     finally:
         os.seteuid(me)
+
+
+def test_a_folder_that_is_made_is_its_owners_alone(tmp_path: Path) -> None:
+    preflight.hold_data_folder(tmp_path / "data").close()
+
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
+
+
+def test_a_database_that_others_could_read_becomes_private_with_what_stands_beside_it(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    names = ("baton.sqlite3", "baton.sqlite3-wal", "baton.sqlite3-shm")
+    for name in names:
+        (tmp_path / name).touch()
+
+    try:
+        preflight.keep_private(tmp_path)
+        (tmp_path / "later").touch()
+    finally:
+        os.umask(before)
+
+    assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in (*names, "later")} == {0o600}
+
+
+@pytest.mark.parametrize("arguments", [["token", "admin"], ["workflows", "list"], ["shell"]])
+def test_a_command_on_a_folder_without_an_instance_is_refused_and_makes_nothing(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    with pytest.raises(preflight.CannotStart, match=r"There is no Baton in .*data: set BATON_DATA .*prepare"):
+        preflight.require_instance(arguments, tmp_path / "data")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_without_tables_is_no_instance(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / preflight.DATABASE)) as opened:
+        opened.execute("PRAGMA journal_mode=WAL")
+
+    with pytest.raises(preflight.CannotStart, match="There is no Baton in"):
+        preflight.require_instance(["token", "admin"], tmp_path)
+
+
+@pytest.mark.parametrize("arguments", [["serve"], ["prepare"], ["migrate"], ["check"], ["token", "--help"], ["--help"], []])
+def test_what_makes_an_instance_or_needs_none_is_let_through(tmp_path: Path, arguments: list[str]) -> None:
+    preflight.require_instance(arguments, tmp_path)
+
+
+def test_a_command_on_an_instance_is_let_through(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / preflight.DATABASE)) as opened:
+        opened.execute("CREATE TABLE django_migrations (id INTEGER)")
+
+    preflight.require_instance(["token", "admin"], tmp_path)
 
 
 def test_a_port_in_use_is_named_with_one_to_try() -> None:

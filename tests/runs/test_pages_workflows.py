@@ -10,6 +10,7 @@ from django.urls import reverse
 from orchestration.models import Workspace
 from runs.models import Run
 from tests.support.cast import a_browser, a_person, a_workspace
+from tests.support.engine import a_workflow
 from tests.support.runs import HOSTILE, a_failed_run, an_escalation, many_runs
 
 pytestmark = pytest.mark.django_db
@@ -40,6 +41,13 @@ def test_the_list_shows_each_workflow_with_its_last_outcomes(workspace, browser,
     assert "Support escalation" in html
     assert html.count("failed") >= 1
     assert ">31<" in html
+
+
+@pytest.mark.parametrize(("role", "offered"), [("designer", True), ("operator", False)])
+def test_those_who_may_edit_are_led_to_the_page_that_publishes(workspace, role, offered):
+    html = a_browser(a_person(role, workspace)).get(url("workflows", workspace)).content.decode()
+
+    assert (f'href="{url("push-workflow", workspace)}"' in html) is offered
 
 
 def test_an_empty_list_says_what_will_be_there(workspace, browser):
@@ -81,6 +89,30 @@ def test_a_wrong_field_is_refused_at_the_field_and_nothing_starts(workspace, bro
     assert 'id="id_input-seats_error"' in html
     assert 'value="501"' in html
     assert not Run.objects.exists()
+
+
+def test_every_mistake_that_only_the_schema_sees_is_shown_at_its_field(workspace, browser):
+    digits = "{type: string, pattern: '^[0-9]+$'}"
+    text = f"input: {{type: object, properties: {{account: {digits}, order: {digits}}}}}\nsteps: []"
+    workflow = a_workflow(workspace, text)
+
+    answer = browser.post(
+        url("start-run", workspace, workflow=workflow.slug), {"input-account": "a", "input-order": "b"}
+    )
+
+    html = answer.content.decode()
+    assert answer.status_code == 422
+    assert 'id="id_input-account_error"' in html
+    assert 'id="id_input-order_error"' in html
+
+
+@pytest.mark.parametrize("name", ["workflows", "runs", "push-workflow", "tools", "models", "tokens", "audit"])
+def test_a_page_answers_head_as_it_answers_get(workspace, name):
+    administrator = a_browser(a_person("administrator", workspace))
+
+    answer = administrator.head(url(name, workspace))
+
+    assert (answer.status_code, answer.content) == (200, b"")
 
 
 def test_a_workflow_that_is_switched_off_offers_no_start_and_refuses_one(workspace, browser):

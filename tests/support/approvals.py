@@ -13,6 +13,7 @@ from approvals import requests
 from approvals.models import Request
 from designer.models import Definition, Version, Workflow
 from orchestration.core import canonical
+from orchestration.core.states import TERMINAL
 from orchestration.models import User, Workspace
 from runs.models import Run
 from tests.support.cast import a_person, a_workspace
@@ -92,8 +93,11 @@ def a_request(run: Run | None = None, *, path: str = "ask", now: datetime = NOW,
 
 
 def an_unknown_effect(run: Run | None = None, risk: str = "write") -> Request:
-    """Open a request about a call nobody knows the outcome of."""
+    """Open a request about a call nobody knows the outcome of; the run waits for the answer unless it has ended."""
     run = run or a_run(initiator=a_person("operator"))
+    if run.state not in TERMINAL:
+        run.active = {"pay": {"pass": 0, "state": "needs_approval", "waiting_for": "unknown_effect"}}
+        run.save()
     asked = {
         "question": "Did the refund go out?",
         "effect_key": "e" * 64,

@@ -18,6 +18,8 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if settings.EMBEDDED:
+            preflight.keep_private(settings.BATON_DATA)
         try:
             if schema.bring_up_to_date():
                 self.stdout.write("The database is up to date.")

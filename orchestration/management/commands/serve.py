@@ -36,6 +36,7 @@ class Command(BaseCommand):
         if web_only:
             raise preflight.CannotStart("--web-only needs DATABASE_URL: without it nothing would advance the runs.")
         preflight.require_sqlite()
+        preflight.keep_private(settings.BATON_DATA)
         with preflight.hold_data_folder(settings.BATON_DATA), preflight.listen(host, settings.PORT) as listener:
             from orchestration import embedded
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _CHARS_PER_TOKEN = 4
 _NEVER = 24 * 3600.0  # seconds: a call that hangs, until the caller's own time-out
 _INVALID = 'Certainly! Here is what I found: {"incomplete": '
+LABEL = "simulator"
 
 
 def answer(prompt: str, system: str, schema: Mapping[str, Json] | None) -> Json:
@@ -35,7 +36,8 @@ def simulated_model(target: ModelTarget) -> FunctionModel:
     """Build the model of a target whose provider is the simulator."""
     from pydantic_ai.models.function import FunctionModel
 
-    name = f"simulator-{target.model}" if target.model else "simulator"
+    model = target.model or LABEL
+    name = model if model.startswith(LABEL) else f"{LABEL}-{model}"  # a trace must say who answered
 
     async def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         system, prompt = _prompts(messages)
