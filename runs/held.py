@@ -115,6 +115,8 @@ class Held:
              "error": a.error, "started_at": a.started, "ended_at": now}
             for a in transition.attempts
         ]  # fmt: skip
+        # A step that asks and is cancelled in one wave has never asked: its request must not open after its void.
+        self.asks = [ask for ask in self.asks if ask.kind != "step" or ask.path not in transition.voids]
         self.asks += transition.asks
         self.voids += transition.voids
         self.interrupts += [(one.path, one.pass_number, one.attempt) for one in transition.interrupts]
