@@ -88,8 +88,8 @@ def decide(
 
 
 def has_said(actor: Actor, request_id: UUID | str, said: Answer) -> bool:
-    """Tell whether the actor has already said exactly this to the request: a client that sends it again lost an answer."""
-    made = Decision.objects.filter(request=request_id, request__workspace=actor.workspace, by=actor.user)
+    """Tell whether the actor has already said exactly this: a client that sends it again has lost the answer."""
+    made = Decision.objects.filter(request_id=request_id, request__workspace=actor.workspace, by=actor.user)
     columns = made.values_list("verdict", "digest", "comment", "answer", "via")
     return (said.verdict, said.digest, said.comment, said.answer, said.via) in list(columns)
 
@@ -146,6 +146,8 @@ def _check_complete(request: Request, said: Answer) -> None:
     allowed = VERDICTS[Request.Kind(request.kind)]
     if said.verdict not in allowed:
         raise refusals.Unfit(f"Say one of: {', '.join(allowed)}.", "verdict")
+    if said.verdict == Said.APPROVE and requests.tool_is_off(request):
+        raise refusals.ToolSwitchedOff
     if said.verdict == Said.TRY_AGAIN and not requests.can_try_again(request):
         raise refusals.NothingToTryAgain
     _check_storable(said)

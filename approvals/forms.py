@@ -21,7 +21,7 @@ class DecisionForm(forms.Form):
     digest = forms.CharField(max_length=64)
     comment = forms.CharField(max_length=COMMENT_LENGTH, required=False)
     password = forms.CharField(max_length=1000, required=False, strip=False)
-    output = StrictJson(required=False)  # of a call that did happen
+    output = StrictJson(required=False, label="What it answered")  # of a call that did happen
 
 
 def answer_form(schema: Mapping[str, Any] | None, posted: Mapping[str, Any] | None = None) -> InputForm | None:

@@ -39,6 +39,13 @@ class NothingToTryAgain(Refusal):
     title = "The run can't try again"
 
 
+class ToolSwitchedOff(Refusal):
+    """The tool of this action is switched off, so approving would send nothing. Switch it on first, or reject."""
+
+    slug = "tool-switched-off"
+    title = "The tool is switched off"
+
+
 class TooLate(Refusal):
     """The time to decide this request is over. It counts as expired."""
 

@@ -21,7 +21,7 @@ from django.db.models import QuerySet
 from approvals import people
 from approvals.models import Decision, Request
 from approvals.policies import HIGH, Approved, Pending, Rules, Vote, needs_of, verdict
-from designer.models import Version
+from designer.models import ToolRecord, Version
 from orchestration import audit
 from orchestration.core import canonical
 from orchestration.core.states import TERMINAL, RunState, WaitingFor
@@ -160,13 +160,19 @@ def effect_key_of(request: Request) -> str:
     return str(json.loads(bytes(request.action))["effect_key"])
 
 
+def tool_is_off(request: Request) -> bool:
+    """Tell whether the action is a call of a tool that is switched off now: the guard would not let it out."""
+    name = json.loads(bytes(request.action)).get("tool") if request.action else None
+    return ToolRecord.objects.filter(workspace=request.workspace_id, name=name, enabled=False).exists()
+
+
 def can_try_again(request: Request) -> bool:
     """Tell whether the run still holds the step of an unknown effect open, so that its call can be sent once more."""
     run = Run.objects.filter(pk=request.run_id).only("state", "active").first()
     if run is None or run.state == RunState.CANCELLING or run.state in TERMINAL:
         return False
     step = run.active.get(request.path, {})
-    return step.get("waiting_for") == WaitingFor.UNKNOWN_EFFECT and step.get("pass", 0) == request.pass_number
+    return (step.get("waiting_for"), step.get("pass")) == (WaitingFor.UNKNOWN_EFFECT, request.pass_number)
 
 
 def context_of(request: Request) -> Any:

@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from approvals import forms, queries, signing_in_anew
 from approvals.deciding import decide
@@ -47,10 +47,12 @@ def approval(request: PageRequest, approval: UUID) -> HttpResponse:
 
 
 @allowed(Right.DECIDE_APPROVAL)
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def decision(request: PageRequest, approval: UUID) -> HttpResponse:
     """Take a decision, then go on to the next request that waits for this person."""
     asked = queries.find(request.actor, approval)
+    if request.method != "POST":  # a refused decision stays at this address: opened again, it is the request's page
+        return redirect("approval", workspace=request.actor.workspace.slug, approval=asked.pk)
     form = forms.DecisionForm(request.POST)
     try:
         if not form.is_valid():

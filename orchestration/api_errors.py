@@ -93,8 +93,7 @@ def _of_core(error: Exception) -> Problem | None:
             return Problem.common("invalid-definition", problems=[problem.to_dict() for problem in error.problems])
         case InvalidValue():
             places = [
-                {"step": "", "field": problem.place, "message": problem.reason, "fix": ""}
-                for problem in error.problems
+                {"step": "", "field": problem.place, "message": problem.reason, "fix": ""} for problem in error.problems
             ]
             return Problem.common("invalid-request", problems=places)
         case _:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 
-from django.core.asgi import get_asgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestration.settings")
-django_application = get_asgi_application()
+django.setup(set_prefix=False)
 
 from orchestration.body_limit import BodyLimit  # noqa: E402 - needs the settings
+from orchestration.handler import ThreadedHandler  # noqa: E402
 
-application = BodyLimit(django_application)
+application = BodyLimit(ThreadedHandler())

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from django.db.models import Exists, OuterRef
 
 from orchestration.audit_chain import GENESIS, anchored_heads, chain_of, has, hash_of
-from orchestration.models import AuditEvent, AuditPending, AuditSeal
+from orchestration.models import AuditEvent, AuditPending, AuditSeal, Workspace
 
 PAGE = 2000  # seals read at a time, so that a log of any length needs little memory and no long statement
 
@@ -50,6 +50,7 @@ def verify(chain: str | None = None) -> Report:
         report.breaks.extend(_breaks_in(name, report))
     report.breaks.extend(_breaks_at_anchor(chain, report))
     report.breaks.extend(_unsealed(chain))
+    report.breaks.extend(_emptied(chain))
     report.pending = AuditPending.objects.count()
     return report
 
@@ -113,3 +114,11 @@ def _unsealed(chain: str | None) -> Iterator[Break]:
     there = AuditEvent.objects.filter(pk=OuterRef("event_id"))
     for gone in AuditPending.objects.filter(~Exists(there)).values_list("event_id", flat=True)[:PAGE]:
         yield Break("unknown", None, gone, "the event was removed before it was sealed")
+
+
+def _emptied(chain: str | None) -> Iterator[Break]:
+    """Find workspaces without any event: their creation was one."""
+    events = AuditEvent.objects.filter(workspace=OuterRef("pk"))
+    for workspace in Workspace.objects.filter(~Exists(events)).order_by("pk"):
+        if chain in (None, str(workspace.pk)):
+            yield Break(str(workspace.pk), None, None, f"the workspace {workspace.slug} has no events left")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
+from django.http import HttpResponse
+from django.template.loader import render_to_string
 
 from orchestration.problems import Problem, response
 
@@ -35,7 +38,7 @@ class BodyLimit:
             self._check(_declared_length(scope))
             await self.application(scope, self._counting(receive), send)
         except TooLarge:
-            await _refuse(send)
+            await _refuse(scope, send)
 
     def _counting(self, receive: Receive) -> Receive:
         received = 0
@@ -59,8 +62,15 @@ def _declared_length(scope: Message) -> int:
     return int(declared) if declared.isdigit() else 0
 
 
-async def _refuse(send: Send) -> None:
-    answer = response(Problem.common("too-large"))
+async def _refuse(scope: Message, send: Send) -> None:
+    answer = _refusal(str(scope.get("path", "")))
     headers = [(name.encode().lower(), value.encode()) for name, value in answer.items()]
     await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
     await send({"type": "http.response.body", "body": answer.content})
+
+
+def _refusal(path: str) -> HttpResponse:
+    """Answer people on a page, programs with a problem document."""
+    if path.startswith("/api/"):
+        return response(Problem.common("too-large"))
+    return HttpResponse(render_to_string("errors/413.html"), status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)

@@ -49,7 +49,9 @@ class ActorMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.actor = None  # type: ignore[attr-defined]
         response = self.get_response(request)
-        return for_status(response) if _is_operation(request) else response
+        if _is_operation(request):
+            return for_status(response)
+        return _with_page(request, response) if response.status_code == 405 else response
 
     def process_view(
         self, request: HttpRequest, view: View, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -139,6 +141,13 @@ def root(request: HttpRequest) -> HttpResponse:
     if workspace is None:
         raise PermissionDenied("You are not a member of any workspace yet.")
     return redirect("home", workspace=workspace.slug)
+
+
+def _with_page(request: HttpRequest, refused: HttpResponse) -> HttpResponse:
+    """Say on a page that an address only takes forms: somebody opened it from a bookmark or a restored tab."""
+    page = render(request, "errors/405.html", status=405)
+    page["Allow"] = refused["Allow"]
+    return page
 
 
 def _as_get(request: HttpRequest, view: View, args: tuple[Any, ...], kwargs: dict[str, Any]) -> HttpResponse:

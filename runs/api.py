@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -19,7 +20,7 @@ from designer.models import Workflow
 from orchestration import access
 from orchestration.access import Actor, Right
 from orchestration.core.errors import InvalidValue
-from orchestration.core.states import RunState
+from orchestration.core.states import TERMINAL, RunState
 from orchestration.parameters import Parameters
 from orchestration.problems import Problem
 from runs import cancelling, starting
@@ -28,8 +29,8 @@ from runs.models import Run
 router = Router(tags=["runs"])
 
 LONGEST_WAIT_SECONDS = 30.0
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.002, 0.25
-SETTLED = {state.value for state in RunState} - {"queued", "running", "cancelling"}  # nothing more will happen soon
+FIRST_PAUSE_SECONDS, LONG_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.002, 0.02, 0.25
+SETTLED = {state.value for state in (*TERMINAL, RunState.NEEDS_APPROVAL, RunState.PAUSED)}  # what a caller waits for
 
 
 class ApiRequest(HttpRequest):
@@ -158,7 +159,7 @@ class CancelIn(Schema):
     reason: str = Field("", max_length=500)
 
 
-WITHOUT_REASON = CancelIn()
+WITHOUT_REASON = CancelIn(reason="")
 
 
 class Page(Parameters):
@@ -344,6 +345,8 @@ def _settled(run: Run, seconds: float) -> Run:
     end, pause = time.monotonic() + seconds, FIRST_PAUSE_SECONDS
     states = Run.objects.filter(pk=run.pk).values_list("state", flat=True)
     while states.get() not in SETTLED and (left := end - time.monotonic()) > 0:
+        if pause > LONG_PAUSE_SECONDS and not connection.in_atomic_block:
+            connection.close()  # to the pool: others need it more than one who sleeps
         time.sleep(min(pause, left))
         pause = min(pause * 1.3, LONGEST_PAUSE_SECONDS)
     return run

@@ -39,7 +39,7 @@ log = logging.getLogger("baton.engine")
 CLAIM_AT_ONCE = 200  # runs a claim takes at most
 LONGEST_TURN_SECONDS = 0.25  # the loop looks around at least this often while it holds runs
 PASSED_ON: tuple[type[Exception], ...] = (Stopped, *LOST)  # no fault of any one run
-ALONE_SECONDS = 5.0  # a suspect keeps its worker to itself for so long
+ALONE_SECONDS = 1.0  # a suspect keeps its worker to itself for so long: what kills, kills at once
 
 
 class Engine:
@@ -178,7 +178,8 @@ class Engine:
         room = settings.BATON_RUNS_PER_WORKER - len(self.held)
         if not self._claim_wanted or self.stopping.is_set() or room <= 0:
             return 0
-        if any(held.alone for held in self.held.values()):
+        now = _clock()
+        if any(held.alone and now - held.taken_at < ALONE_SECONDS for held in self.held.values()):
             return 0
         self._claim_wanted = False
         store, limit = self.journal.store, min(room, CLAIM_AT_ONCE)
@@ -194,7 +195,9 @@ class Engine:
         return len(claimed)
 
     def _take_up(self, claimed: Sequence[Claimed], alone: bool) -> None:
-        loaded = self.journal.store.load([one.id for one in claimed])
+        store, ids = self.journal.store, [one.id for one in claimed]
+        # A run that was only accepted has nothing to read but perhaps a fact.
+        loaded = store.load(ids) if any(one.seq > 1 for one in claimed) else Loaded({}, store.facts(ids), {})
         for one in claimed:
             if earlier := self.held.get(one.id):  # our own lease had run out
                 self._drop(earlier)
@@ -327,7 +330,6 @@ class Engine:
         for held in list(self.held.values()):
             if held.id in ours:
                 held.lease_ends = end
-                held.alone = held.alone and self._renewed - held.taken_at < ALONE_SECONDS
             else:
                 self._drop(held)
 

@@ -11,7 +11,9 @@ from datetime import date
 from typing import Any, cast
 
 from django import forms
+from django.forms.fields import InvalidJSONInput
 
+from orchestration import json_bodies
 from orchestration.core.definition import Json
 
 LONG_TEXT = 200  # longer texts get a large field
@@ -157,19 +159,22 @@ class Lines(forms.CharField):
 
 
 class StrictJson(forms.JSONField):
-    """JSON as people type it; NaN and Infinity are not JSON."""
+    """JSON as people type it, read as strictly as the API reads it."""
 
     def to_python(self, value: Any) -> Any:
-        if isinstance(value, str) and value.strip():
-            try:
-                json.loads(value, parse_constant=_refuse_constant)
-            except ValueError as error:
-                raise forms.ValidationError(f"This is not JSON: {error}", code="invalid") from error
-        return super().to_python(value)
+        if not isinstance(value, str) or not value.strip():
+            return super().to_python(value)
+        try:
+            return json_bodies.parse(value.encode(errors="surrogatepass"))
+        except json_bodies.InvalidJson as error:
+            raise forms.ValidationError(f"This is not JSON: {error}", code="invalid") from error
 
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """Show again what was typed, whatever it is: it is not read a second time."""
+        return InvalidJSONInput(data) if isinstance(data, str) else super().bound_data(data, initial)
 
-def _refuse_constant(name: str) -> Json:
-    raise ValueError(f"{name} is not a JSON value")
+    def prepare_value(self, value: Any) -> Any:
+        return "" if value is None else super().prepare_value(value)
 
 
 def _bounds(prop: Schema, step: int) -> tuple[Any, Any]:

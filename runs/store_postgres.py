@@ -37,7 +37,7 @@ due AS (
   SELECT d.id FROM n, lane CROSS JOIN LATERAL (
     SELECT r.id FROM runs_run r
     WHERE r.workspace_id = lane.id AND r.priority = lane.priority AND r.due_at <= n.now
-      AND NOT (r.suspect AND r.owner IS NOT NULL AND r.due_at > n.now - 2 * %(lease)s)
+      AND NOT (r.suspect AND r.owner IS NOT NULL AND r.due_at > n.now - %(lease)s)
     ORDER BY r.due_at LIMIT (SELECT greatest(1, %(limit)s / greatest(1, count(DISTINCT id))) FROM lane)
     FOR UPDATE OF r SKIP LOCKED) d
   ORDER BY lane.turn, lane.priority LIMIT %(limit)s

@@ -87,7 +87,7 @@ class SqliteStore:
 
     def claim(self, owner: RunId, limit: int, *, alone: bool = False) -> list[Claimed]:
         now = clock.now()
-        values = {"now": _instant(now), "patience": _instant(now - 2 * self._lease), "limit": limit}
+        values = {"now": _instant(now), "patience": _instant(now - self._lease), "limit": limit}
         if not self._rows(PICK_ALONE if alone else PICK, values):
             return []  # asked first without a write lock: an idle worker disturbs nobody
         with self._transaction():

@@ -106,7 +106,9 @@ class Expression:
     def _wanted(self, answer: Json) -> Json:
         if self._wants is None or _is_a(self._wants, answer):
             return answer
-        raise EvaluationError(f"`{_short(self.source)}` must give {WANTS[self._wants][1]}, but it gave {_kind_of(answer)}.")
+        raise EvaluationError(
+            f"`{_short(self.source)}` must give {WANTS[self._wants][1]}, but it gave {_kind_of(answer)}."
+        )
 
 
 def _short(source: str) -> str:

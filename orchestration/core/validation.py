@@ -39,6 +39,7 @@ def problems(
     graph = Graph(definition)
     found += [*config, *graph_problems(definition, graph, known, broken)]
     found += [problem for step in definition.steps for problem in _complaints(step, definition, known, catalog, broken)]
+    found += [p for step in definition.steps for p in _stand_in_problems(step, definition, known, catalog, broken)]
     found += UseChecker(definition, graph, known, catalog, broken).problems()
     found += warnings(definition, catalog)
     return sorted(dict.fromkeys(found), key=lambda problem: problem.severity == "warning")
@@ -92,6 +93,22 @@ def _config_problems(step: Step, kinds: Mapping[str, Any], broken: frozenset[str
         if field.get("x-editor") == "schema" and name in step.config:
             for message in values.schema_problems(step.config[name]):
                 yield Problem(step.id, name, f"{message}.")
+
+
+def _stand_in_problems(
+    step: Step, definition: Definition, kinds: Mapping[str, Any], catalog: Catalog, broken: frozenset[str]
+) -> Iterator[Problem]:
+    """The value that stands in for a failed step is read as its output, so it must look like it."""
+    if step.id in broken or step.kind not in kinds or not isinstance(step.on_error, Mapping):
+        return
+    if "{{" in str(step.on_error.get("value")):
+        return  # refused as such
+    schema = kinds[step.kind].output_schema(step, definition, catalog)
+    if values.schema_problems(schema):
+        return
+    for error in values.problems(step.on_error.get("value"), schema, "on_error.value"):
+        fix = "It stands in for the step's output, so it must match its schema."
+        yield Problem(step.id, error.place, f"{error.reason}.", fix)
 
 
 def _complaints(

@@ -63,7 +63,7 @@ class ToolStep(WorkKind):
         return tool.output if tool else {}
 
     def prepare(self, step: Step, scope: Scope, catalog: Catalog) -> Job:
-        """Render and check the arguments. Whether the tool may be used at all is the guard's to say, with its reason."""
+        """Render and check the arguments. Whether the tool may be used at all, the guard says, with its reason."""
         tool = catalog.tools.get(step.config["tool"])
         if tool is None:
             return _unregistered(step)

@@ -9,12 +9,14 @@ import pytest
 from approvals import refusals
 from approvals.deciding import decide
 from approvals.models import Decision, Request
+from designer.models import ToolRecord
 from orchestration.access import Actor, Forbidden, Missing
 from orchestration.models import AuditEvent, Token
 from runs.models import Fact, Run
 from runs.times import database_now
 from tests.support.approvals import a_request, a_run, an_unknown_effect
 from tests.support.cast import a_person, a_token, a_workspace, an_actor
+from tests.support.designer import a_tool
 
 pytestmark = pytest.mark.django_db
 
@@ -324,6 +326,17 @@ def test_trying_again_needs_a_comment() -> None:
 
     say(an_actor("approver"), request, "try_again", comment="Their log is empty.")
     assert Fact.objects.get().body["answer"] == "try_again"
+
+
+def test_a_call_of_a_tool_that_is_switched_off_is_not_approved_but_may_be_rejected() -> None:
+    tool, request = a_tool(a_workspace(), "billing.refund"), a_request()
+    ToolRecord.objects.filter(pk=tool.pk).update(enabled=False)
+
+    with pytest.raises(refusals.ToolSwitchedOff, match="would send nothing"):
+        say(an_actor("approver"), request)
+
+    assert nothing_changed(request)
+    assert say(an_actor("approver"), request, "reject", comment="It is off.")
 
 
 @pytest.mark.parametrize("state", ["cancelled", "failed"])

@@ -178,7 +178,7 @@ def test_opening_changes_nothing_by_any_method_but_post(approver: Client) -> Non
         assert approver.head(address).status_code == 200
     for name in ("get", "head", "put", "patch", "delete"):
         address = url(request, "approval-decision") + f"?verdict=approve&digest={request.digest}"
-        assert getattr(approver, name)(address).status_code == 405
+        assert getattr(approver, name)(address).status_code == (302 if name in ("get", "head") else 405)
 
     request.refresh_from_db()
     assert request.state == "open"
@@ -343,3 +343,19 @@ def test_a_hostile_text_is_shown_for_what_it_is(approver: Client, name: str, pla
     drawn = text_of(response)
     quoted = spelled(json.dumps(hostile, ensure_ascii=False)[1:-1])  # as a name that is not a plain word is written
     assert (quoted if place == "name" else expected) in drawn
+
+
+def test_the_address_of_a_refused_decision_opened_again_leads_to_the_request(approver: Client) -> None:
+    request = a_request()
+
+    answer = approver.get(f"{url(request)}decision/")
+
+    assert (answer.status_code, answer["Location"]) == (302, url(request))
+    assert not Decision.objects.exists()
+
+
+def test_an_answer_nested_without_end_is_refused(approver: Client) -> None:
+    answer = post(approver, an_unknown_effect(), "happened", output="[" * 3000)
+
+    assert answer.status_code == 422
+    assert not Decision.objects.exists()

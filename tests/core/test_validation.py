@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from orchestration.core.catalog import Model
 from orchestration.core.documents import parse
 from orchestration.core.expressions import lookup_in
 from orchestration.core.problems import Problem, errors
@@ -217,6 +220,20 @@ def test_a_retry_of_a_tool_that_acts_once_is_warned_of():
     step = {"id": "a", "kind": "tool", "tool": "desk.open", "retry": {"attempts": 2}, "on_error": "continue"}
 
     assert the_one(judged([step]), step="a", field="retry").severity == "warning"
+
+
+def test_the_value_that_stands_in_for_a_failed_step_must_look_like_its_output():
+    kinds = {**KINDS, "model": get("model")}
+    schema = {"type": "object", "required": ["intent"], "properties": {"intent": {"type": "string"}}}
+    step = {"id": "tag", "kind": "model", "prompt": "Tag", "model": "fast", "output": schema}
+    catalog = replace(CATALOG, models={"fast": Model("fast")})
+
+    def found(value):
+        return problems(parse(document([{**step, "on_error": {"value": value}}])), kinds, catalog)
+
+    assert found({"intent": "other"}) == []
+    assert the_one(found({"wrong": 1}), step="tag", severity="error").field == "on_error.value"
+    assert the_one(found({"intent": 1}), step="tag").field == "on_error.value.intent"
 
 
 def test_a_call_that_moves_money_without_an_approval_is_warned_of():

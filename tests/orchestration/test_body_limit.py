@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.body_limit import BodyLimit
+from orchestration.body_limit import BodyLimit, _refusal
 
 LIMIT = 100  # bytes
 
@@ -15,6 +15,14 @@ LIMIT = 100  # bytes
 @pytest.fixture(autouse=True)
 def _small_limit(settings) -> None:
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = LIMIT
+
+
+def test_people_are_told_on_a_page_and_programs_by_a_problem() -> None:
+    page, problem = _refusal("/w/main/push/"), _refusal("/api/v1/tokens")
+
+    assert (page.status_code, page["Content-Type"].split(";")[0]) == (413, "text/html")
+    assert "at most 2 MiB" in page.content.decode()
+    assert (problem.status_code, problem["Content-Type"]) == (413, "application/problem+json")
 
 
 def served(chunks: list[bytes], headers: list[tuple[bytes, bytes]] | None = None) -> tuple[list[bytes], int]:

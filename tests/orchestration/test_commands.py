@@ -10,7 +10,7 @@ from django.test import Client
 
 from orchestration import audit, tokens
 from orchestration.access import Actor, Right, may
-from orchestration.models import AuditEvent, Token, User, Workspace
+from orchestration.models import AuditEvent, AuditPending, Token, User, Workspace
 from tests.support.cast import a_person, a_token, a_workspace
 from tests.support.flushing import audit_unprotected
 
@@ -64,6 +64,8 @@ class TestToken:
             (["ada", "--scopes", "x"], "Unknown scope x"),
             (["ada", "--days", "0"], "days"),
             (["revoke", "ffffffff"], "no token ffffffff"),
+            (["revoke"], "Say which token"),
+            (["ada", "deadbeef"], "Unexpected word deadbeef"),
         ],
     )
     def test_what_can_not_be_is_said(self, arguments: list[str], says: str) -> None:
@@ -118,6 +120,23 @@ class TestAudit:
             run("audit", "verify", "--workspace", "main")
 
         assert failed.value.returncode == 1
+
+    def test_an_emptied_log_ends_with_an_error(self, settings, tmp_path) -> None:
+        settings.BATON_DATA = tmp_path
+        a_workspace()
+        with audit_unprotected():
+            AuditPending.objects.all().delete()
+            AuditEvent.objects.all().delete()
+
+        with pytest.raises(CommandError, match="NOT intact: 1 break"):
+            run("audit", "verify")
+
+    def test_it_says_that_there_was_no_anchored_head(self, settings, tmp_path) -> None:
+        settings.BATON_DATA = tmp_path
+        a_token()
+        audit.seal()
+
+        assert "No anchored head" in run("audit", "verify")[1]
 
     def test_an_unknown_workspace_is_said(self) -> None:
         with pytest.raises(CommandError, match="no workspace x"):

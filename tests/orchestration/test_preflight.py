@@ -115,7 +115,9 @@ def test_a_database_without_tables_is_no_instance(tmp_path: Path) -> None:
         preflight.require_instance(["token", "admin"], tmp_path)
 
 
-@pytest.mark.parametrize("arguments", [["serve"], ["prepare"], ["migrate"], ["check"], ["token", "--help"], ["--help"], []])
+@pytest.mark.parametrize(
+    "arguments", [["serve"], ["prepare"], ["migrate"], ["check"], ["token", "--help"], ["--help"], []]
+)
 def test_what_makes_an_instance_or_needs_none_is_let_through(tmp_path: Path, arguments: list[str]) -> None:
     preflight.require_instance(arguments, tmp_path)
 

@@ -162,3 +162,10 @@ def test_the_right_is_checked_however_the_view_is_called() -> None:
 
     with pytest.raises(PermissionDenied):
         shown(request)
+
+
+def test_an_address_that_only_takes_forms_says_so_on_a_page() -> None:
+    answer = a_browser(a_person("viewer")).get("/sign-out/")
+
+    assert (answer.status_code, answer["Allow"]) == (405, "POST, OPTIONS")
+    assert "only takes what a form sends" in answer.content.decode()

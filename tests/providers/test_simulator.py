@@ -189,8 +189,8 @@ def scalars():
                   st.integers(-100, 100), st.integers(0, 50)),
         st.builds(lambda low, more: {"type": "number", "minimum": low, "maximum": low + more},
                   st.floats(-100, 100).map(lambda value: round(value, 3)), st.integers(0, 50)),
-        st.lists(st.one_of(st.text(max_size=8), st.integers(-(2**53) + 1, 2**53 - 1), st.none()), min_size=1, max_size=5).map(
-            lambda values: {"enum": values}),
+        st.lists(st.one_of(st.text(max_size=8), st.integers(-(2**53) + 1, 2**53 - 1), st.none()), min_size=1,
+                 max_size=5).map(lambda values: {"enum": values}),
         st.integers(1, 40).map(lambda step: {"type": "integer", "multipleOf": step}),
         st.sampled_from([r"^[a-f0-9]{8}$", r"^\w+$", r"^(a|b)c*$", r"^\d{1,3}(\.\d{2})?$"]).map(
             lambda pattern: {"type": "string", "pattern": pattern}),

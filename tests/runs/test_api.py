@@ -7,6 +7,7 @@ import json
 import pytest
 from django.test import Client
 
+from runs import api
 from runs.models import Fact, Run
 from tests.support.cast import a_person, a_token, a_workspace, an_api_client
 from tests.support.engine import a_run, a_workflow
@@ -92,3 +93,13 @@ def test_a_business_key_that_is_too_long_is_refused_not_cut(client: Client) -> N
     assert answer.status_code == 422
     assert "business key of 201 characters" in answer.json()["problems"][0]["message"]
     assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize("state", ["succeeded", "failed", "needs_approval", "paused"])
+def test_a_wait_ends_with_the_run_or_when_it_needs_somebody(state: str) -> None:
+    assert state in api.SETTLED
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "cancelling", "waiting"])
+def test_a_wait_goes_on_while_the_run_goes_on_by_itself(state: str) -> None:
+    assert state not in api.SETTLED

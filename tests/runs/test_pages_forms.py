@@ -92,3 +92,15 @@ def test_a_refusal_of_the_whole_value_is_shown_at_the_field_it_is_about():
     form.refuse("input", "is too large")
 
     assert form.errors == {"customer": ["is missing"], "__all__": ["is too large"]}
+
+
+@pytest.mark.parametrize("text", ["[" * 3000, '{"x": "a", "x": 1}', "NaN", '"\\u0000"', '"\\ud800"'])
+def test_a_json_field_is_read_as_strictly_as_the_api_reads_and_what_was_typed_stays(text):
+    form = filled({"properties": {"any": {"type": "object"}}}, any=text)
+
+    assert "not JSON" in form.errors["any"][0]
+    assert form["any"].value() == text
+
+
+def test_an_optional_json_field_is_empty_at_first():
+    assert 'null' not in str(form_for({"properties": {"any": {"type": "object"}}})()["any"])

@@ -72,7 +72,7 @@ class Command(BaseCommand):
             self._show(file, found)
             bad += any(finding.problem.severity == "error" for finding in found)
         if bad:
-            raise CommandError(_count(bad, "file") + " can't be published as it is.", returncode=PROBLEMS)
+            raise CommandError(_count(bad, "file") + " can't be published.", returncode=PROBLEMS)
         self.stdout.write(f"{_count(len(files), 'file')} checked, no errors.")
 
     def push(self, workspace: Workspace, files: list[File], options: dict[str, Any]) -> None:

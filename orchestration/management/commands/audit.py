@@ -41,6 +41,8 @@ class Command(BaseCommand):
             f"{report.sealed} events in {report.chains} chains are sealed, {report.pending} wait for their seal;"
             f" {report.anchored} anchored heads were compared."
         )
+        if report.sealed and not report.anchored:
+            self.stderr.write("No anchored head was there to compare with: a log cut at its end would not be noticed.")
         for found in report.breaks[:SHOWN]:
             self.stderr.write(str(found))
         if not report.intact:

@@ -27,8 +27,12 @@ class Command(BaseCommand):
         parser.add_argument("--name", default="command line")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["username"] == "revoke" and options["prefix"]:
+        if options["username"] == "revoke":
+            if not options["prefix"]:
+                raise CommandError("Say which token: token revoke PREFIX, the eight characters after bat_.")
             self.revoke(options["prefix"])
+        elif options["prefix"]:
+            raise CommandError(f"Unexpected word {options['prefix']}: token USERNAME, or token revoke PREFIX.")
         else:
             self.create(options)
 
