@@ -6,12 +6,16 @@ A token narrows it: the right needs the role and the scope. No flag of a user by
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import TypeVar
 
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
+from django.db import connection
 from django.db.models import Model, QuerySet
 from django.http import Http404
 from guardian.models import GroupObjectPermission
@@ -83,25 +87,55 @@ class Actor:
     workspace: Workspace
     token: Token | None = None
     area: str | None = None  # of the API: workflows, runs or approvals; says which scope reading needs
+    known_rights: frozenset[Right] | None = None  # read with the token already
 
     @cached_property
     def rights(self) -> frozenset[Right]:
         """Read the rights of the actor's roles, once (one query); a token's scopes are not yet applied."""
+        if self.known_rights is not None:
+            return self.known_rights
         if not self.user.is_active:
             return frozenset()
         held = GroupObjectPermission.objects.filter(
             group__role__workspace=self.workspace,
             group__role__memberships__user=self.user,
-            permission__content_type__app_label="orchestration",
-            permission__content_type__model="workspace",
+            content_type=ContentType.objects.get_for_model(Workspace),
             object_pk=str(self.workspace.pk),
         ).values_list("permission__codename", flat=True)
-        rights = frozenset(Right(codename) for codename in held if codename in LABELS)
-        return rights - {Right.DECIDE_APPROVAL} if self.user.is_service else rights
+        return _rights(held, self.user.is_service)
 
     @property
     def name(self) -> str:
         return str(self.user)
+
+
+# One statement for each request by a token: everything that may have changed since the last one.
+RIGHTS_BEHIND = """
+SELECT u.is_service, p.codename
+FROM orchestration_token t
+JOIN orchestration_user u ON u.id = t.user_id AND u.is_active
+JOIN orchestration_membership m ON m.user_id = t.user_id AND m.workspace_id = t.workspace_id
+JOIN orchestration_role r ON r.id = m.role_id
+LEFT JOIN guardian_groupobjectpermission g
+  ON g.group_id = r.group_id AND g.content_type_id = %s AND g.object_pk = CAST(t.workspace_id AS varchar(255))
+LEFT JOIN auth_permission p ON p.id = g.permission_id
+WHERE t.digest = %s AND t.revoked_at IS NULL AND t.expires_at > %s
+"""
+
+
+def rights_by_token(digest: str, now: datetime) -> frozenset[Right] | None:
+    """Read what the person behind a token holds now; None for a token that is unknown, expired, revoked or orphaned."""
+    workspaces = ContentType.objects.get_for_model(Workspace).pk
+    with connection.cursor() as cursor:
+        cursor.execute(RIGHTS_BEHIND, [workspaces, digest, connection.ops.adapt_datetimefield_value(now)])
+        rows = cursor.fetchall()
+    return _rights((codename for _, codename in rows), bool(rows[0][0])) if rows else None
+
+
+def _rights(codenames: Iterable[str | None], is_service: bool) -> frozenset[Right]:
+    """Read codenames as rights. A service account never decides, whatever its roles."""
+    rights = frozenset(Right(codename) for codename in codenames if codename in LABELS)
+    return rights - {Right.DECIDE_APPROVAL} if is_service else rights
 
 
 def may(actor: Actor, right: Right, subject: Model | type[Model] | None = None) -> bool:

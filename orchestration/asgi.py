@@ -11,5 +11,6 @@ django.setup(set_prefix=False)
 
 from orchestration.body_limit import BodyLimit  # noqa: E402 - needs the settings
 from orchestration.handler import ThreadedHandler  # noqa: E402
+from orchestration.static_files import StaticFiles  # noqa: E402
 
-application = BodyLimit(ThreadedHandler())
+application = StaticFiles(BodyLimit(ThreadedHandler()))

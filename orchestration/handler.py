@@ -55,7 +55,8 @@ class ThreadedHandler(ASGIHandler):
         set_script_prefix(get_script_prefix(scope))
         signals.request_started.send(sender=self.__class__, scope=scope)
         request, refused = self.create_request(scope, body)
-        response: HttpResponseBase = self.get_response(request) if request is not None else refused
+        response = self.get_response(request) if request is not None else refused
+        assert response is not None
         if not response.streaming:
             response.close()  # also gives the connection back to its pool
         return response

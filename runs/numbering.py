@@ -9,7 +9,7 @@ from django.db.models import F
 
 from designer.models import Workflow
 
-BLOCK = 20
+BLOCK = 50
 
 _lock = threading.Lock()
 _blocks: dict[int, range] = {}

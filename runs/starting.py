@@ -128,9 +128,9 @@ def _checked(compiled_: Compiled, input: Json) -> Json:
 
 def _new_run(actor: Actor, workflow: Workflow, compiled_: Compiled, input: Json, trigger: str) -> Run:
     definition = compiled_.plan.definition
-    assert workflow.live_id is not None
+    assert workflow.live is not None
     return Run(
-        workspace=actor.workspace, workflow=workflow, version_id=workflow.live_id, number=next_number(workflow.pk),
+        workspace=actor.workspace, workflow=workflow, version=workflow.live, number=next_number(workflow.pk),
         key=_key(compiled_, input), tags=list(definition.tags), trigger=trigger, initiator=actor.user, input=input,
         seq=1, variables={name: variable.initial for name, variable in definition.variables.items()},
     )  # fmt: skip
