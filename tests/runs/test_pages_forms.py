@@ -103,4 +103,4 @@ def test_a_json_field_is_read_as_strictly_as_the_api_reads_and_what_was_typed_st
 
 
 def test_an_optional_json_field_is_empty_at_first():
-    assert 'null' not in str(form_for({"properties": {"any": {"type": "object"}}})()["any"])
+    assert "null" not in str(form_for({"properties": {"any": {"type": "object"}}})()["any"])
