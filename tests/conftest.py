@@ -18,9 +18,8 @@ def _emptying_the_audit_log_between_tests() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_remembered_from_the_test_before() -> Iterator[None]:
+def _nothing_remembered_from_the_test_before() -> None:
     """Ids of rolled-back rows come again, so what a process remembers by id must not outlive a test."""
     registry.forget()
     plans.forget()
     numbering.forget()
-    yield
