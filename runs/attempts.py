@@ -38,9 +38,13 @@ async def perform(kind: Any, job: Job, door: Door) -> Report:
             performed = await kind.perform(job, door)
         outcome, spans = performed.outcome, performed.spans
     except TimeoutError:
-        outcome = Failed("timeout", f"No answer within {job.timeout:g} s.", retryable=True)
+        outcome, spans = (
+            Failed("timeout", f"No answer within {job.timeout:g} s.", retryable=True),
+            door.cut_off("timeout"),
+        )
     except asyncio.CancelledError:
         outcome = Failed("cancelled", "The attempt was cancelled.")
+        spans = door.cut_off("cancelled")
     failpoint("performed")
     if isinstance(outcome, Succeeded) and (problem := unstorable(outcome.output)):
         outcome = Failed("unstorable_output", problem, tokens=outcome.tokens, cost_microusd=outcome.cost_microusd)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from orchestration.core.catalog import Catalog
 from orchestration.core.definition import Definition, Json, Limits, Step
 from orchestration.core.view import Standing
-from orchestration.kinds.base import Job
+from orchestration.kinds.base import Job, SpanRecord
 from orchestration.providers import models, tools
 from orchestration.providers.base import ModelCall, ModelError, ModelReply, ToolError, ToolReply
 from runs.effects import MOST_RECEIPT_BYTES, Intent
@@ -143,12 +144,24 @@ class Door:
         self.now = now
         self.settled: tuple[str, Json] | None = None  # state of the ledger row, receipt
         self.sends_once = intent is not None and intent.effect == "once"
+        self.under_way: tuple[str, str, datetime] | None = None  # kind, name and start of a call without an answer
+
+    def cut_off(self, code: str) -> tuple[SpanRecord, ...]:
+        """Tell of the call that was under way when the attempt was cut off; its own trace was lost with it."""
+        if self.under_way is None:
+            return ()
+        kind, name, started = self.under_way
+        attributes: dict[str, Json] = {kind: name, "error": {"code": code, "message": "Cut off before its answer."}}
+        if kind == "tool":
+            attributes["arguments"] = self._job.arguments.decode()
+        return (SpanRecord(kind, name, started, self.now(), "error", attributes),)
 
     async def call_model(self, alias: str, call: ModelCall) -> ModelReply:
         """Call a model the attempt was admitted for. Raises ModelError."""
         if alias not in self._job.models:
             raise ModelError("denied", f"The attempt was not admitted for the model {alias}.")
-        return await models.call_model(self._catalog.models[alias].call, call)
+        with self._noted("model", alias):
+            return await models.call_model(self._catalog.models[alias].call, call)
 
     async def call_tool(self, name: str, arguments: bytes) -> ToolReply:
         """Send the admitted bytes to the admitted tool. Raises ToolError."""
@@ -157,9 +170,21 @@ class Door:
         if not self._alive():
             raise LeaseLost
         tool = self._catalog.tools[name]
-        if self._intent is None:
-            return await tools.call_tool(tool, arguments, key="", timeout=self._job.timeout)
-        return await self._send(tool, self._intent)
+        with self._noted("tool", name):
+            if self._intent is None:
+                return await tools.call_tool(tool, arguments, key="", timeout=self._job.timeout)
+            return await self._send(tool, self._intent)
+
+    @contextmanager
+    def _noted(self, kind: str, name: str) -> Iterator[None]:
+        """Remember a call until it has answered or failed; one that is cancelled in between stays remembered."""
+        self.under_way = (kind, name, self.now())
+        try:
+            yield
+        except Exception:
+            self.under_way = None
+            raise
+        self.under_way = None
 
     async def _send(self, tool: Any, intent: Intent) -> ToolReply:
         """Send an effect and note what became of it: without an answer, nobody knows."""

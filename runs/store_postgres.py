@@ -68,6 +68,8 @@ READ = f"""
 SELECT {COLUMNS} FROM runs_run r JOIN orchestration_workspace w ON w.id = r.workspace_id WHERE r.id = ANY(%(ids)s)
 """  # noqa: S608 - constants only
 
+# A commit that keeps the lease leaves `due_at` alone, prolonging is `renew`'s: so no index changes with a step, and
+# PostgreSQL can put the new row beside the old one (HOT).
 FENCE = """
 WITH p AS MATERIALIZED (SELECT %(batch)s::jsonb AS j),
 u AS (
@@ -76,7 +78,7 @@ u AS (
     variables = t.variables, output = t.output, error = t.error, steps_started = t.steps_started, tokens = t.tokens,
     cost_microusd = t.cost_microusd, started_at = t.started_at, ended_at = t.ended_at,
     owner = CASE WHEN t.keep THEN r.owner END,
-    due_at = CASE WHEN t.keep THEN engine_now() + %(lease)s ELSE t.due_at END,
+    due_at = CASE WHEN t.keep THEN r.due_at ELSE t.due_at END,
     deaths = CASE WHEN t.progress THEN 0 ELSE r.deaths END, suspect = r.suspect AND NOT t.progress
   FROM p, jsonb_to_recordset(p.j->'runs') AS t(
     id uuid, epoch int, seq_from int, guard bigint, seq int, state text, waiting_for text, life smallint, active jsonb,
@@ -210,7 +212,7 @@ class PostgresStore:
 
     def commit(self, owner: RunId, writes: Sequence[Write]) -> Committed:
         batch, full = _batch(writes)
-        values = {"batch": batch, "owner": owner, "lease": self._lease}
+        values = {"batch": batch, "owner": owner}
         rows = self._rows(FULL if full else PLAIN, values)
         return Committed(frozenset(row[0] for row in rows), frozenset(row[0] for row in rows if row[1]))
 

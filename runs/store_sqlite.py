@@ -48,7 +48,7 @@ UPDATE runs_run SET
   seq = :seq, state = :state, waiting_for = :waiting_for, life = :life, active = :active, marks = :marks,
   variables = :variables, output = :output, error = :error, steps_started = :steps_started, tokens = :tokens,
   cost_microusd = :cost_microusd, started_at = :started_at, ended_at = :ended_at,
-  owner = CASE WHEN :keep THEN owner END, due_at = :due_at,
+  owner = CASE WHEN :keep THEN owner END, due_at = CASE WHEN :keep THEN due_at ELSE :due_at END,
   deaths = CASE WHEN :progress THEN 0 ELSE deaths END, suspect = suspect AND NOT :progress
 WHERE id = :id AND epoch = :epoch AND seq = :seq_from AND owner = :owner
   AND (:guard IS NULL OR :guard = (SELECT guard_revision FROM orchestration_workspace w WHERE w.id = workspace_id))
@@ -126,9 +126,8 @@ class SqliteStore:
         return facts
 
     def commit(self, owner: RunId, writes: Sequence[Write]) -> Committed:
-        now = clock.now()
         with self._transaction():
-            written = [write for write in writes if self._write(owner, write, now)]
+            written = [write for write in writes if self._write(owner, write)]
             called = frozenset(
                 write.run_id
                 for write in written
@@ -163,14 +162,12 @@ class SqliteStore:
     def close(self) -> None:
         self._connection.close()
 
-    def _write(self, owner: RunId, write: Write, now: datetime) -> bool:
+    def _write(self, owner: RunId, write: Write) -> bool:
         """Write one run's share; tell whether its fence held."""
         row = {
             "id": write.run_id.hex, "epoch": write.epoch, "seq_from": write.seq_from, "guard": write.guard,
             "owner": owner.hex, **_values(write.run),
         }  # fmt: skip
-        if write.run["keep"]:
-            row["due_at"] = _instant(now + self._lease)
         if not self._connection.execute(FENCED, row).rowcount:
             return False
         common = {"run_id": write.run_id.hex, "epoch": write.epoch}

@@ -322,3 +322,14 @@ def test_a_lost_keyed_call_of_a_run_that_is_cancelled_is_not_sent_again(outside:
 
     assert (run.state, len(outside.calls), ledger(run)) == ("cancelled", 1, [("unknown", 0)])
     assert what_is_wrong(strict=True) == []
+
+
+def test_a_call_that_is_cut_off_by_its_time_out_stays_in_the_trace(outside: Outside) -> None:
+    run = a_sending_run(more=", timeout: 50ms")
+    outside.holds("desk.send")
+    with an_engine() as engine:
+        run = settle(engine, run)
+
+    span = run.spans.get(kind="tool")
+    assert (run.waiting_for, span.name, span.status) == ("unknown_effect", "desk.send", "error")
+    assert span.attributes["error"]["code"] == "timeout"
