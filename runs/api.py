@@ -30,6 +30,10 @@ router = Router(tags=["runs"])
 
 LONGEST_WAIT_SECONDS = 30.0
 FIRST_PAUSE_SECONDS, LONG_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.003, 0.03, 0.25
+MOVING = (  # the columns of a run that change while it runs
+    "state", "waiting_for", "active", "variables", "output", "error", "steps_started", "tokens", "cost_microusd",
+    "started_at", "ended_at",
+)  # fmt: skip
 SETTLED = {state.value for state in (*TERMINAL, RunState.NEEDS_APPROVAL, RunState.PAUSED)}  # what a caller waits for
 
 
@@ -210,9 +214,12 @@ def start_run(
         raise Problem(409, "idempotency-key-used", "The Idempotency-Key is used", str(error), run=url) from error
     if accepted.repeated:
         response["Idempotency-Replayed"] = "true"
-    run = _settled(accepted.run, seconds) if seconds else accepted.run
+    run = accepted.run
+    if seconds:
+        _wait(run, seconds)
+        run.refresh_from_db(fields=MOVING)
     response["Location"] = _api_url(run)
-    return 202, run_out(_whole(request.actor, run.id) if seconds or accepted.repeated else run, request.actor)
+    return 202, run_out(_whole(request.actor, run.id) if accepted.repeated else run, request.actor)
 
 
 @router.get("/runs", response=RunPage, summary="List runs")
@@ -236,8 +243,8 @@ def read_run(request: ApiRequest, run_id: uuid.UUID, wait: Query[Wait]) -> dict[
     access.require(request.actor, Right.VIEW, Run)
     run = _whole(request.actor, run_id)
     if seconds := _seconds(wait.wait):
-        _settled(run, seconds)
-        run = _whole(request.actor, run_id)
+        _wait(run, seconds)
+        run.refresh_from_db(fields=MOVING)
     return run_out(run, request.actor)
 
 
@@ -340,7 +347,7 @@ def _seconds(wait: str) -> float:
     return min(int(found[1]) / (1000 if found[2] == "ms" else 1), LONGEST_WAIT_SECONDS)
 
 
-def _settled(run: Run, seconds: float) -> Run:
+def _wait(run: Run, seconds: float) -> None:
     """Wait until the run has ended or waits for something, asking one indexed question ever more rarely."""
     end, pause = time.monotonic() + seconds, FIRST_PAUSE_SECONDS
     while _state(run) not in SETTLED and (left := end - time.monotonic()) > 0:
@@ -348,7 +355,6 @@ def _settled(run: Run, seconds: float) -> Run:
             connection.close()  # to the pool: others need it more than one who sleeps
         time.sleep(min(pause, left))
         pause = min(pause * 1.15, LONGEST_PAUSE_SECONDS)
-    return run
 
 
 def _state(run: Run) -> str:

@@ -53,6 +53,7 @@ class Engine:
         self._reports: deque[tuple[Any, Report | BaseException]] = deque()
         self._called: set[RunId] = set()
         self._claim_wanted = True
+        self._look_for_suspects = True  # at sweeps only: a hint is about new work, and should be answered at once
         self._offset = 0.0  # database clock minus this machine's boot clock, in seconds since the epoch
         self._swept = self._renewed = 0.0
         self._timers = Timers()
@@ -145,7 +146,7 @@ class Engine:
         if now - self._swept >= settings.BATON_SWEEP_SECONDS:
             before, moment = _clock(), self.journal.store.now().timestamp()
             self._offset = moment - (before + _clock()) / 2
-            self._swept, self._claim_wanted = now, True
+            self._swept, self._claim_wanted, self._look_for_suspects = now, True, True
             self._called |= set(self.held)
 
     def _take_reports(self) -> int:
@@ -183,8 +184,8 @@ class Engine:
             return 0
         self._claim_wanted = False
         store, limit = self.journal.store, min(room, CLAIM_AT_ONCE)
-        claimed = [] if self.held else store.claim(self.owner, 1, alone=True)
-        alone = bool(claimed)
+        claimed = store.claim(self.owner, 1, alone=True) if self._look_for_suspects and not self.held else []
+        self._look_for_suspects = alone = bool(claimed)
         if not alone:
             claimed = store.claim(self.owner, limit)
         if alone or len(claimed) == limit:

@@ -13,7 +13,7 @@ from runs.models import Effect, Fact, Run
 from runs.times import database_now
 from tests.runs.test_engine import CHAIN, check_events_tell_the_state
 from tests.support.cast import a_person, a_workspace
-from tests.support.engine import a_run, a_workflow, advance, an_engine, settle
+from tests.support.engine import a_run, a_workflow, advance, an_engine, settle, sweep
 from tests.support.noop import Noop
 from tests.support.outside import Outside, a_tool, expire_lease, to_the_end, what_is_wrong
 
@@ -141,8 +141,7 @@ def test_a_bug_that_one_run_brings_out_gives_up_that_run_alone(
         assert settle(engine, sending).state == "succeeded"
         for _ in range(5):
             expire_lease(buggy)
-            engine.hint()
-            engine.turn()
+            sweep(engine)
         buggy = settle(engine, buggy)
 
     assert (buggy.state, buggy.error["code"]) == ("failed", "quarantined")
@@ -154,8 +153,7 @@ def test_a_fact_that_nobody_understands_ends_in_quarantine_and_is_not_read_for_e
     Fact.objects.create(run_id=run.id, kind="nonsense", at=database_now())
     with an_engine() as engine:
         for _ in range(5):
-            engine.hint()
-            engine.turn()
+            sweep(engine)
             expire_lease(run)
         run = to_the_end(engine, run)
 

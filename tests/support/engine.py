@@ -61,11 +61,17 @@ def advance(engine: Engine, until: Callable[[], bool], seconds: float = 20.0) ->
     """Turn the engine until the condition holds."""
     end = time.monotonic() + seconds
     while not until():
-        engine._claim_wanted = True
+        engine._claim_wanted = engine._look_for_suspects = True
         if not engine.turn():
             engine.bell.wait(0.01)
             engine.bell.clear()
         assert time.monotonic() < end, "the engine did not get there in time"
+
+
+def sweep(engine: Engine) -> None:
+    """Make one wave of the engine as at a sweep, when it looks for everything."""
+    engine._swept = 0.0
+    engine.turn()
 
 
 def settle(engine: Engine, run: Run, seconds: float = 20.0) -> Run:
