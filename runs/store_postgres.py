@@ -30,8 +30,11 @@ CLAIM = f"""
 WITH n AS MATERIALIZED (SELECT engine_now() AS now),
 lane AS MATERIALIZED (
   SELECT w.id, w.turn, p.priority
-  FROM n, (SELECT id, random() AS turn FROM orchestration_workspace OFFSET 0) w, (VALUES (0), (1), (2)) p(priority)
-  WHERE EXISTS (SELECT 1 FROM runs_run r WHERE r.workspace_id = w.id AND r.priority = p.priority AND r.due_at <= n.now)
+  FROM n CROSS JOIN (SELECT id, random() AS turn FROM orchestration_workspace OFFSET 0) w
+  CROSS JOIN (VALUES (0), (1), (2)) p(priority)
+  CROSS JOIN LATERAL (
+    SELECT FROM runs_run r WHERE r.workspace_id = w.id AND r.priority = p.priority AND r.due_at <= n.now
+    ORDER BY r.due_at LIMIT 1) due
 ),
 due AS (
   SELECT d.id FROM n, lane CROSS JOIN LATERAL (
