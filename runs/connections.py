@@ -30,8 +30,8 @@ REFUSED: tuple[type[Exception], ...] = (
 )  # fmt: skip
 
 # Each statement of the engine looks rows up by an index, whatever the planner thinks of tables that were just filled:
-# without statistics it prefers to read all runs and hash them.
-BY_INDEX = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off"
+# without statistics it prefers to read all runs and hash them. What a batch holds says nothing about the best plan.
+BY_INDEX = "-c enable_seqscan=off -c plan_cache_mode=force_generic_plan -c jit=off"
 
 
 def lease() -> timedelta:
