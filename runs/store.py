@@ -17,6 +17,13 @@ from orchestration.core.view import Closing, Ended, Open, Standing, View
 
 RunId = uuid.UUID
 
+# What `Claimed` is read from, in the order of its fields: r is a run, w its workspace.
+COLUMNS = (
+    "r.id, r.workspace_id, w.guard_revision, r.version_id, r.workflow_id, r.number, r.key, r.trigger, r.initiator_id,"
+    " r.input, r.state, r.waiting_for, r.life, r.seq, r.active, r.marks, r.variables, r.output, r.error,"
+    " r.steps_started, r.tokens, r.cost_microusd, r.epoch, r.deaths, r.suspect, r.accepted_at, r.started_at, r.ended_at"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Claimed:

@@ -15,13 +15,7 @@ import orjson
 import psycopg
 from psycopg.rows import tuple_row
 
-from runs.store import Claimed, Committed, EffectRow, EndedRow, FactRow, Loaded, RunId, Write
-
-COLUMNS = (
-    "r.id, r.workspace_id, w.guard_revision, r.version_id, r.workflow_id, r.number, r.key, r.trigger, r.initiator_id,"
-    " r.input, r.state, r.waiting_for, r.life, r.seq, r.active, r.marks, r.variables, r.output, r.error,"
-    " r.steps_started, r.tokens, r.cost_microusd, r.epoch, r.deaths, r.suspect, r.accepted_at, r.started_at, r.ended_at"
-)
+from runs.store import COLUMNS, Claimed, Committed, EffectRow, EndedRow, FactRow, Loaded, RunId, Write
 
 # Fair between workspaces: each has the same share of a claim, and where there is not a run for each of them, chance
 # decides who comes first. Priorities are probed one by one, so that each probe is the front of an index and leased or

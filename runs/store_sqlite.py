@@ -17,13 +17,8 @@ from typing import Any
 import orjson
 
 from runs import clock
-from runs.store import Claimed, Committed, EffectRow, EndedRow, FactRow, Loaded, RunId, Write
+from runs.store import COLUMNS, Claimed, Committed, EffectRow, EndedRow, FactRow, Loaded, RunId, Write
 
-COLUMNS = (
-    "r.id, r.workspace_id, w.guard_revision, r.version_id, r.workflow_id, r.number, r.key, r.trigger, r.initiator_id,"
-    " r.input, r.state, r.waiting_for, r.life, r.seq, r.active, r.marks, r.variables, r.output, r.error,"
-    " r.steps_started, r.tokens, r.cost_microusd, r.epoch, r.deaths, r.suspect, r.accepted_at, r.started_at, r.ended_at"
-)
 # In turns between workspaces, each by priority. A suspect waits for a worker to be alone with, but not for ever.
 PICK = """
 SELECT id FROM (
